@@ -1,0 +1,64 @@
+namespace Mesh.Protocol.Control;
+
+/// <summary>
+/// The "type" of every problem+json (RFC 9457) that the node API answers with. Stable: clients decide by them, never by
+/// title or detail. A type that a node does not know is handled by the status code alone.
+/// </summary>
+public static class ProblemType
+{
+    private const string Prefix = "urn:mesh:problem:";
+
+    /// <summary>400: not a message of this API, or a field out of its bounds; "field" names it.</summary>
+    public const string Malformed = Prefix + "malformed";
+
+    /// <summary>413: the body is larger than <see cref="ControlLimits.RequestBodyBytes"/>.</summary>
+    public const string TooLarge = Prefix + "too-large";
+
+    /// <summary>426: the two ends share no protocol version.</summary>
+    public const string Version = Prefix + "protocol-version";
+
+    /// <summary>401: no client certificate, or not an ECDSA P-256 one.</summary>
+    public const string MachineKey = Prefix + "machine-key";
+
+    /// <summary>404: no network of that name.</summary>
+    public const string UnknownNetwork = Prefix + "unknown-network";
+
+    /// <summary>403: the machine is not a member of the network (never was, left, or was removed).</summary>
+    public const string NotRegistered = Prefix + "not-registered";
+
+    /// <summary>403: the challenge is unknown, used, too old, or of another machine.</summary>
+    public const string Challenge = Prefix + "challenge";
+
+    /// <summary>403: the proof of possession does not fit the node key.</summary>
+    public const string Proof = Prefix + "proof";
+
+    /// <summary>409: another machine of the network holds the node key.</summary>
+    public const string NodeKeyTaken = Prefix + "node-key-taken";
+
+    /// <summary>403: the pre-auth key is none of this network's.</summary>
+    public const string KeyUnknown = Prefix + "key-unknown";
+
+    /// <summary>403: the pre-auth key's time is over.</summary>
+    public const string KeyExpired = Prefix + "key-expired";
+
+    /// <summary>403: the single-use pre-auth key was used by another machine.</summary>
+    public const string KeyUsed = Prefix + "key-used";
+
+    /// <summary>403: an administrator revoked the pre-auth key.</summary>
+    public const string KeyRevoked = Prefix + "key-revoked";
+
+    /// <summary>503: the network has no free address left.</summary>
+    public const string AddressesExhausted = Prefix + "addresses-exhausted";
+
+    /// <summary>429: over a rate or count of <see cref="ControlLimits"/>; Retry-After says when to come back.</summary>
+    public const string Busy = Prefix + "busy";
+
+    /// <summary>503: the coordinator can't store the change, or is stopping.</summary>
+    public const string Unavailable = Prefix + "unavailable";
+
+    /// <summary>404: no such path, or a peer that the node may not see.</summary>
+    public const string NotFound = Prefix + "not-found";
+
+    /// <summary>501: this coordinator does not offer the call.</summary>
+    public const string NotOffered = Prefix + "not-offered";
+}
