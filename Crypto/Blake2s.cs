@@ -1,0 +1,133 @@
+using System.Security.Cryptography;
+using Mesh.Crypto.Native;
+
+namespace Mesh.Crypto;
+
+/// <summary>
+/// BLAKE2s (RFC 7693) over libcrypto, with WireGuard's uses of it (paper section 5.4): Hash, keyed Mac of 16 bytes, HMAC and
+/// the KDF chains. Contexts are one a thread; after the first call on a thread nothing is allocated.
+/// </summary>
+public static unsafe class Blake2s
+{
+    public const int HashLength = 32;
+    public const int MacLength = 16;
+    private const int BlockLength = 64;
+
+    [ThreadStatic]
+    private static Contexts? PerThread;
+
+    /// <summary>BLAKE2s-256 of the two inputs, one behind the other. <paramref name="hash"/> may overlap an input.</summary>
+    public static void Hash(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, Span<byte> hash)
+    {
+        if (hash.Length != HashLength) throw new ArgumentException($"a hash has {HashLength} bytes", nameof(hash));
+        nint context = (PerThread ??= new Contexts()).Digest;
+        int ok;
+        fixed (byte* a = first, b = second, h = hash)
+        {
+            ok = LibCrypto.EVP_DigestInit_ex(context, Contexts.DigestAlgorithm, 0);
+            ok &= LibCrypto.EVP_DigestUpdate(context, a, (nuint)first.Length);
+            ok &= LibCrypto.EVP_DigestUpdate(context, b, (nuint)second.Length);
+            ok &= LibCrypto.EVP_DigestFinal_ex(context, h, null);
+        }
+        if (ok != 1) throw new CryptographicException("libcrypto refused to hash");
+    }
+
+    /// <summary>Keyed BLAKE2s-128.</summary>
+    /// <param name="key">1 to 32 bytes.</param>
+    /// <param name="mac">16 bytes.</param>
+    public static void Mac(ReadOnlySpan<byte> key, ReadOnlySpan<byte> input, Span<byte> mac)
+    {
+        if (mac.Length != MacLength) throw new ArgumentException($"a mac has {MacLength} bytes", nameof(mac));
+        if (key.Length is 0 or > HashLength) throw new ArgumentException("a mac key has 1 to 32 bytes", nameof(key));
+        nint context = (PerThread ??= new Contexts()).Keyed;
+        nuint size = MacLength;
+        nuint written;
+        int ok;
+        fixed (byte* k = key, i = input, m = mac, name = "size"u8)
+        {
+            const uint UnsignedInteger = 2; // OSSL_PARAM_UNSIGNED_INTEGER
+            var parameters = stackalloc LibCrypto.Parameter[2];
+            parameters[0] = new() { Key = name, Type = UnsignedInteger, Data = &size, Size = (nuint)sizeof(nuint) };
+            parameters[1] = default;
+            ok = LibCrypto.EVP_MAC_init(context, k, (nuint)key.Length, parameters);
+            ok &= LibCrypto.EVP_MAC_update(context, i, (nuint)input.Length);
+            ok &= LibCrypto.EVP_MAC_final(context, m, &written, MacLength);
+        }
+        if (ok != 1) throw new CryptographicException("libcrypto refused to compute a mac");
+    }
+
+    /// <summary>HMAC (RFC 2104) with BLAKE2s-256 over the two inputs, one behind the other.</summary>
+    /// <param name="key">At most 64 bytes.</param>
+    public static void Hmac(ReadOnlySpan<byte> key, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, Span<byte> hash)
+    {
+        if (key.Length > BlockLength) throw new ArgumentException($"at most {BlockLength} bytes", nameof(key));
+        Span<byte> inner = stackalloc byte[BlockLength + 128];
+        Span<byte> outer = stackalloc byte[BlockLength + HashLength];
+        if (first.Length + second.Length > 128) throw new ArgumentException("at most 128 bytes of input", nameof(first));
+        inner[..BlockLength].Clear();
+        key.CopyTo(inner);
+        inner[..BlockLength].CopyTo(outer);
+        for (int i = 0; i < BlockLength; i++)
+        {
+            inner[i] ^= 0x36;
+            outer[i] ^= 0x5c;
+        }
+        first.CopyTo(inner[BlockLength..]);
+        second.CopyTo(inner[(BlockLength + first.Length)..]);
+        Hash(inner[..(BlockLength + first.Length + second.Length)], default, outer[BlockLength..]);
+        Hash(outer, default, hash);
+        CryptographicOperations.ZeroMemory(inner);
+        CryptographicOperations.ZeroMemory(outer);
+    }
+
+    /// <summary>
+    /// HKDF (RFC 5869) as WireGuard's Kdf1 to Kdf3: as many outputs as are not empty, 32 bytes each. An output may be the
+    /// place of <paramref name="chainingKey"/>.
+    /// </summary>
+    public static void Kdf(ReadOnlySpan<byte> chainingKey, ReadOnlySpan<byte> input,
+        Span<byte> first, Span<byte> second = default, Span<byte> third = default)
+    {
+        Span<byte> pseudorandom = stackalloc byte[HashLength];
+        Span<byte> block = stackalloc byte[HashLength];
+        Hmac(chainingKey, input, default, pseudorandom);
+        Hmac(pseudorandom, default, [1], block);
+        block.CopyTo(first);
+        if (!second.IsEmpty)
+        {
+            Hmac(pseudorandom, block, [2], block);
+            block.CopyTo(second);
+        }
+        if (!third.IsEmpty)
+        {
+            Hmac(pseudorandom, block, [3], block);
+            block.CopyTo(third);
+        }
+        CryptographicOperations.ZeroMemory(pseudorandom);
+        CryptographicOperations.ZeroMemory(block);
+    }
+
+    private sealed class Contexts
+    {
+        public static readonly nint DigestAlgorithm = Fetch("BLAKE2S-256\0"u8, mac: false);
+        private static readonly nint MacAlgorithm = Fetch("BLAKE2SMAC\0"u8, mac: true);
+
+        public readonly nint Digest = LibCrypto.EVP_MD_CTX_new();
+        public readonly nint Keyed = LibCrypto.EVP_MAC_CTX_new(MacAlgorithm);
+
+        private static nint Fetch(ReadOnlySpan<byte> name, bool mac)
+        {
+            fixed (byte* n = name)
+            {
+                nint algorithm = mac ? LibCrypto.EVP_MAC_fetch(0, n, null) : LibCrypto.EVP_MD_fetch(0, n, null);
+                if (algorithm == 0) throw new CryptoUnavailableException("the system's libcrypto has no BLAKE2s");
+                return algorithm;
+            }
+        }
+
+        ~Contexts()
+        {
+            LibCrypto.EVP_MD_CTX_free(Digest);
+            LibCrypto.EVP_MAC_CTX_free(Keyed);
+        }
+    }
+}

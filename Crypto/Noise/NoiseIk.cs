@@ -1,0 +1,166 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Mesh.Crypto.Noise;
+
+/// <summary>
+/// Noise_IK and Noise_IKpsk2 (25519, ChaChaPoly, BLAKE2s), one handshake from one side (Noise specification section 7.5):
+/// <code>
+///   &lt;- s
+///   -&gt; e, es, s, ss        e (32) | sealed s (48) | sealed payload (n + 16)
+///   &lt;- e, ee, se[, psk]    e (32) | sealed payload (n + 16)
+/// </code>
+/// A caller on the responding side reads the first message in two steps, so that it can look the initiator up in between.
+/// Every method returns false when a tag does not hold or a shared secret is all zero; the handshake is void then.
+/// </summary>
+public sealed class NoiseIk : IDisposable
+{
+    public const int FirstMessageOverhead = 32 + 48 + 16;
+    public const int SecondMessageOverhead = 32 + 16;
+
+    private readonly SymmetricState _state;
+    private readonly bool _psk;
+    private X25519PrivateKey? _ephemeral;
+    private X25519PublicKey _remoteEphemeral;
+
+    private NoiseIk(in NoiseProtocol protocol, in X25519PublicKey responderStatic)
+    {
+        _psk = protocol.HasPsk;
+        _state = new SymmetricState(protocol.ChainingKey.Span, protocol.Hash.Span);
+        _state.MixHash(responderStatic.AsSpan());
+    }
+
+    /// <summary>The initiator's static key as the first message carried it.</summary>
+    public X25519PublicKey RemoteStatic { get; private set; }
+
+    public ReadOnlySpan<byte> HandshakeHash => _state.HandshakeHash;
+
+    public static NoiseIk Initiator(in NoiseProtocol protocol, in X25519PublicKey responderStatic) => new(protocol, responderStatic);
+
+    public static NoiseIk Responder(in NoiseProtocol protocol, X25519PrivateKey local)
+    {
+        ArgumentNullException.ThrowIfNull(local);
+        return new(protocol, local.PublicKey);
+    }
+
+    /// <summary>Initiator: writes the first message.</summary>
+    /// <param name="ephemeral">Fresh; owned by this handshake from now on.</param>
+    /// <param name="staticStatic">DH of the two static keys, 32 bytes, which a caller may keep for a pair of keys.</param>
+    /// <param name="message">payload length + 96 bytes.</param>
+    public bool TryWriteFirst(X25519PrivateKey ephemeral, X25519PrivateKey local, in X25519PublicKey responderStatic,
+        ReadOnlySpan<byte> staticStatic, ReadOnlySpan<byte> payload, Span<byte> message)
+    {
+        ArgumentNullException.ThrowIfNull(ephemeral);
+        ArgumentNullException.ThrowIfNull(local);
+        _ephemeral = ephemeral;
+        MixEphemeral(ephemeral.PublicKey);
+        ephemeral.PublicKey.AsSpan().CopyTo(message);
+        if (!TryMixAgreement(ephemeral, responderStatic)) return false;
+        _state.EncryptAndHash(local.PublicKey.AsSpan(), message[32..80]);
+        _state.MixKey(staticStatic);
+        _state.EncryptAndHash(payload, message[80..]);
+        return true;
+    }
+
+    /// <summary>Responder, step one: learns who the initiator claims to be. Costs one DH.</summary>
+    public bool TryReadFirstStatic(X25519PrivateKey local, ReadOnlySpan<byte> message)
+    {
+        _remoteEphemeral = new X25519PublicKey(message[..32]);
+        MixEphemeral(_remoteEphemeral);
+        Span<byte> remote = stackalloc byte[X25519PublicKey.Length];
+        if (!TryMixAgreement(local, _remoteEphemeral) || !_state.TryDecryptAndHash(message[32..80], remote)) return false;
+        RemoteStatic = new X25519PublicKey(remote);
+        return true;
+    }
+
+    /// <summary>Responder, step two: the initiator is who it claims to be, and this is its payload.</summary>
+    public bool TryReadFirstPayload(ReadOnlySpan<byte> staticStatic, ReadOnlySpan<byte> message, Span<byte> payload)
+    {
+        _state.MixKey(staticStatic);
+        return _state.TryDecryptAndHash(message[80..], payload);
+    }
+
+    /// <summary>Responder: writes the second message. <see cref="Split"/> may follow.</summary>
+    /// <param name="ephemeral">Fresh; owned by this handshake from now on.</param>
+    /// <param name="presharedKey">32 bytes; zeroes for none. Empty where the protocol has no psk.</param>
+    public bool TryWriteSecond(X25519PrivateKey ephemeral, ReadOnlySpan<byte> presharedKey, ReadOnlySpan<byte> payload, Span<byte> message)
+    {
+        ArgumentNullException.ThrowIfNull(ephemeral);
+        _ephemeral = ephemeral;
+        MixEphemeral(ephemeral.PublicKey);
+        ephemeral.PublicKey.AsSpan().CopyTo(message);
+        if (!TryMixAgreement(ephemeral, _remoteEphemeral) || !TryMixAgreement(ephemeral, RemoteStatic)) return false;
+        if (_psk) _state.MixKeyAndHash(presharedKey);
+        _state.EncryptAndHash(payload, message[32..]);
+        return true;
+    }
+
+    /// <summary>Initiator: reads the second message. <see cref="Split"/> may follow.</summary>
+    public bool TryReadSecond(X25519PrivateKey local, ReadOnlySpan<byte> presharedKey, ReadOnlySpan<byte> message, Span<byte> payload)
+    {
+        if (_ephemeral is null) throw new InvalidOperationException("the first message was not written");
+        var remote = new X25519PublicKey(message[..32]);
+        MixEphemeral(remote);
+        if (!TryMixAgreement(_ephemeral, remote) || !TryMixAgreement(local, remote)) return false;
+        if (_psk) _state.MixKeyAndHash(presharedKey);
+        return _state.TryDecryptAndHash(message[32..], payload);
+    }
+
+    /// <summary>The transport keys, 32 bytes each.</summary>
+    public void Split(Span<byte> initiatorKey, Span<byte> responderKey) => _state.Split(initiatorKey, responderKey);
+
+    public void Dispose()
+    {
+        _state.Dispose();
+        _ephemeral?.Dispose();
+    }
+
+    /// <summary>Patterns with a psk mix the ephemeral key into the chain as well (Noise section 9.2).</summary>
+    private void MixEphemeral(in X25519PublicKey key)
+    {
+        _state.MixHash(key.AsSpan());
+        if (_psk) _state.MixChainingKey(key.AsSpan());
+    }
+
+    private bool TryMixAgreement(X25519PrivateKey local, in X25519PublicKey remote)
+    {
+        Span<byte> shared = stackalloc byte[SecretKey.Length];
+        if (!local.TryAgree(remote, shared)) return false;
+        _state.MixKey(shared);
+        CryptographicOperations.ZeroMemory(shared);
+        return true;
+    }
+}
+
+/// <summary>A protocol's name and prologue, hashed once for all its handshakes.</summary>
+public readonly struct NoiseProtocol
+{
+    /// <param name="name">"Noise_IK_25519_ChaChaPoly_BLAKE2s" or "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s".</param>
+    public NoiseProtocol(string name, ReadOnlySpan<byte> prologue)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        HasPsk = name switch
+        {
+            "Noise_IK_25519_ChaChaPoly_BLAKE2s" => false,
+            "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s" => true,
+            _ => throw new ArgumentException("not a protocol that is spoken here", nameof(name)),
+        };
+        byte[] chainingKey = new byte[Blake2s.HashLength];
+        byte[] hash = new byte[Blake2s.HashLength];
+        byte[] ascii = Encoding.ASCII.GetBytes(name);
+        if (ascii.Length <= chainingKey.Length) ascii.CopyTo(chainingKey, 0);
+        else Blake2s.Hash(ascii, default, chainingKey);
+        Blake2s.Hash(chainingKey, prologue, hash);
+        (ChainingKey, Hash) = (chainingKey, hash);
+    }
+
+    internal bool HasPsk { get; }
+
+    internal ReadOnlyMemory<byte> ChainingKey { get; }
+
+    internal ReadOnlyMemory<byte> Hash { get; }
+
+    /// <summary>WireGuard's (paper section 5.4): IKpsk2 with its own prologue.</summary>
+    public static NoiseProtocol WireGuard { get; } =
+        new("Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s", "WireGuard v1 zx2c4 Jason@zx2c4.com"u8);
+}
