@@ -1,0 +1,13 @@
+using System.Diagnostics;
+using Xunit.Runner.InProc.SystemConsole;
+
+// Everything here makes network namespaces, so it runs in scripts/sandbox: started without, it starts itself there.
+if (Environment.GetEnvironmentVariable("MESH_SANDBOX") is null)
+{
+    var sandbox = Path.Combine(Mesh.EndToEnd.Lab.Repository.Root, "scripts", "sandbox");
+    using var inside = Process.Start(sandbox, [Environment.ProcessPath!, .. args]);
+    await inside.WaitForExitAsync();
+    return inside.ExitCode;
+}
+
+return await ConsoleRunner.Run(args);
