@@ -3,6 +3,7 @@ using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Mesh.Coordinator.Trust;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
@@ -17,7 +18,7 @@ internal static class NodeListener
 {
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
 
-    public static void Configure(KestrelServerOptions kestrel, ServeOptions options, CoordinatorTrust trust, AddressRateLimiter handshakes)
+    public static void Configure(KestrelServerOptions kestrel, ServeOptions options, CoordinatorKeys keys, AddressRateLimiter handshakes)
     {
         kestrel.AddServerHeader = false;
         ServerLimits.Apply(kestrel.Limits, options);
@@ -28,15 +29,15 @@ internal static class NodeListener
             listen.UseHttps(new TlsHandshakeCallbackOptions
             {
                 HandshakeTimeout = HandshakeTimeout,
-                OnConnection = _ => ValueTask.FromResult(Authentication(trust)),
+                OnConnection = _ => ValueTask.FromResult(Authentication(keys)),
             });
             listen.Use(next => connection => Identify(connection, next));
         });
     }
 
-    private static SslServerAuthenticationOptions Authentication(CoordinatorTrust trust) => new()
+    private static SslServerAuthenticationOptions Authentication(CoordinatorKeys keys) => new()
     {
-        ServerCertificateContext = trust.ServerCertificate(),
+        ServerCertificateContext = keys.ServerCertificate(),
         EnabledSslProtocols = SslProtocols.Tls13,
         ApplicationProtocols = [SslApplicationProtocol.Http2],
         ClientCertificateRequired = true,

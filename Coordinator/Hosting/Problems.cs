@@ -15,23 +15,23 @@ internal static class Problems
     public static Problem NotFound { get; } = new(404, ProblemType.NotFound, "No such address",
         "This coordinator has no such address. Is it of another version?");
 
-    public static Problem MethodNotAllowed { get; } = new(405, ProblemType.MethodNotAllowed, "Method not allowed",
+    public static Problem MethodNotAllowed { get; } = new(405, ProblemType.NotOffered, "Method not allowed",
         "This address does not take this method.");
 
-    public static Problem UnsupportedMediaType { get; } = new(415, ProblemType.UnsupportedMediaType, "Unsupported media type",
+    public static Problem UnsupportedMediaType { get; } = new(415, ProblemType.Malformed, "Unsupported media type",
         "The node API takes application/x-protobuf.");
 
-    public static Problem ProtocolVersionRefused { get; } = new(400, ProblemType.ProtocolVersionRefused, "Protocol version not spoken",
+    public static Problem ProtocolVersionRefused { get; } = new(426, ProblemType.Version, "Protocol version not spoken",
         $"This coordinator speaks versions {ProtocolVersion.Oldest} to {ProtocolVersion.Current} of the node API. Update the older side.",
         "header.protocol_version");
 
-    public static Problem RateLimited { get; } = new(429, ProblemType.RateLimited, "Too many requests",
+    public static Problem RateLimited { get; } = new(429, ProblemType.Busy, "Too many requests",
         "Too many requests came from this address. Wait, and try again.") { RetryAfter = TimeSpan.FromSeconds(1) };
 
-    public static Problem Busy { get; } = new(503, ProblemType.Busy, "Busy",
+    public static Problem Busy { get; } = new(429, ProblemType.Busy, "Busy",
         "The coordinator has too much to do. Wait, and try again.") { RetryAfter = TimeSpan.FromSeconds(5) };
 
-    public static Problem ShuttingDown { get; } = new(503, ProblemType.ShuttingDown, "Shutting down",
+    public static Problem ShuttingDown { get; } = new(503, ProblemType.Unavailable, "Shutting down",
         "The coordinator is about to stop. Try again.") { RetryAfter = TimeSpan.FromSeconds(5) };
 
     public static Problem Internal { get; } = new(500, ProblemType.Internal, "Internal fault",
@@ -44,5 +44,5 @@ internal static class Problems
         "This machine is not a member of the network. Join with a join link: mesh up LINK.");
 
     public static Problem Invalid(string field, string rule) =>
-        new(400, ProblemType.InvalidField, "Invalid field", $"{field}: {rule}", field);
+        new(400, ProblemType.Malformed, "Invalid field", $"{field}: {rule}", field);
 }

@@ -56,6 +56,9 @@ public static class ProblemType
     /// <summary>503: the coordinator can't store the change, or is stopping.</summary>
     public const string Unavailable = Prefix + "unavailable";
 
+    /// <summary>500: a fault of the coordinator's own.</summary>
+    public const string Internal = Prefix + "internal";
+
     /// <summary>404: no such path, or a peer that the node may not see.</summary>
     public const string NotFound = Prefix + "not-found";
 

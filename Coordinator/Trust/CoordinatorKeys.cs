@@ -12,7 +12,7 @@ namespace Mesh.Coordinator.Trust;
 /// live in memory only. Made at first start, read afterwards. The root's private key may be gone (it lives elsewhere then);
 /// everything works on until the issuer runs out.
 /// </summary>
-internal sealed class CoordinatorTrust : IDisposable
+internal sealed class CoordinatorKeys : IDisposable
 {
     // The issuer is renewed with so much of it left, which leaves time to notice when the root lives elsewhere.
     private static readonly TimeSpan IssuerRenewal = TimeSpan.FromDays(60);
@@ -26,13 +26,14 @@ internal sealed class CoordinatorTrust : IDisposable
     private X509Certificate2 _issuerCertificate;
     private volatile ServerLeaf? _leaf;
 
-    private CoordinatorTrust(
+    private CoordinatorKeys(
         StateDirectory state, TimeProvider clock, ECDsa? root, X509Certificate2 rootCertificate, ECDsa issuer,
-        X509Certificate2 issuerCertificate)
+        X509Certificate2 issuerCertificate, LogSigner log)
     {
         (_state, _clock, _root, _issuer, _issuerCertificate) = (state, clock, root, issuer, issuerCertificate);
         RootCertificate = rootCertificate;
-        Pin = TrustChain.PinOf(rootCertificate);
+        Log = log;
+        Pin = CoordinatorTrust.PinOf(rootCertificate);
     }
 
     public X509Certificate2 RootCertificate { get; }
@@ -40,13 +41,15 @@ internal sealed class CoordinatorTrust : IDisposable
     /// <summary>SHA-256 over the root's SubjectPublicKeyInfo, 32 bytes; what join links carry.</summary>
     public ReadOnlyMemory<byte> Pin { get; }
 
+    public LogSigner Log { get; }
+
     public DateTimeOffset IssuerExpires => _issuerCertificate.NotAfter;
 
     /// <summary>False when the root's private key lives elsewhere.</summary>
     public bool HoldsRootKey => _root is not null;
 
     /// <exception cref="StartFailure">A file is damaged, or keys and certificates do not belong together.</exception>
-    public static CoordinatorTrust Open(StateDirectory state, TimeProvider clock)
+    public static CoordinatorKeys Open(StateDirectory state, TimeProvider clock)
     {
         try
         {
@@ -88,6 +91,7 @@ internal sealed class CoordinatorTrust : IDisposable
     {
         _root?.Dispose();
         _issuer.Dispose();
+        Log.Dispose();
         RootCertificate.Dispose();
         _issuerCertificate.Dispose();
     }
@@ -98,7 +102,7 @@ internal sealed class CoordinatorTrust : IDisposable
         (_issuer, _issuerCertificate) = MakeIssuer(_state, _root, now);
     }
 
-    private static CoordinatorTrust OpenFiles(StateDirectory state, TimeProvider clock)
+    private static CoordinatorKeys OpenFiles(StateDirectory state, TimeProvider clock)
     {
         var now = clock.GetUtcNow();
         byte[]? rootBytes = state.TryRead("root.crt");
@@ -114,8 +118,10 @@ internal sealed class CoordinatorTrust : IDisposable
         if (fresh) state.Write("root.crt", rootCertificate.RawDataMemory.Span);
         if (root is not null) RequirePair(root, rootCertificate, "root");
 
-        var (issuer, issuerCertificate) = ReadIssuer(state) ?? MakeIssuer(state, Needed(root), now);
-        return new CoordinatorTrust(state, clock, root, rootCertificate, issuer, issuerCertificate);
+        var (issuer, issuerCertificate) = ReadPair(state, "issuer") ?? MakeIssuer(state, Needed(root), now);
+        var (logKey, logCertificate) = ReadPair(state, "log") ?? MakeLogKey(state, Needed(root));
+        return new CoordinatorKeys(
+            state, clock, root, rootCertificate, issuer, issuerCertificate, new LogSigner(logKey, logCertificate));
     }
 
     private static ECDsa Needed(ECDsa? root) =>
@@ -131,12 +137,20 @@ internal sealed class CoordinatorTrust : IDisposable
 
     // The key is written before its certificate. A crash between the two leaves a pair that does not match, or no
     // certificate; such a key has signed nothing yet, so the pair is made again.
-    private static (ECDsa Key, X509Certificate2 Certificate)? ReadIssuer(StateDirectory state)
+    private static (ECDsa Key, X509Certificate2 Certificate)? ReadPair(StateDirectory state, string name)
     {
-        if (state.TryRead("issuer.crt") is not { } bytes) return null;
+        if (state.TryRead(name + ".crt") is not { } bytes) return null;
         var certificate = X509CertificateLoader.LoadCertificate(bytes);
-        var key = ReadKey(state, "issuer.key") ?? throw new FileNotFoundException("issuer.key is missing");
+        var key = ReadKey(state, name + ".key") ?? throw new FileNotFoundException($"{name}.key is missing");
         return Matches(key, certificate) ? (key, certificate) : null;
+    }
+
+    private static (ECDsa Key, X509Certificate2 Certificate) MakeLogKey(StateDirectory state, ECDsa root)
+    {
+        var key = NewKey(state, "log.key");
+        var certificate = CertificateMint.LogKey(root, key);
+        state.Write("log.crt", certificate.RawDataMemory.Span);
+        return (key, certificate);
     }
 
     private static void RequirePair(ECDsa key, X509Certificate2 certificate, string name)
