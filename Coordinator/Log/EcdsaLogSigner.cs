@@ -1,0 +1,19 @@
+using System.Security.Cryptography;
+
+namespace Mesh.Coordinator.Log;
+
+/// <summary>A log key held in memory, with its certificate. Owns the key and disposes of it.</summary>
+/// <param name="key">ECDSA P-256 with its private half.</param>
+/// <param name="certificate">DER, for that key.</param>
+public sealed class EcdsaLogSigner(ECDsa key, byte[] certificate) : ILogSigner, IDisposable
+{
+    private readonly Lock _lock = new();
+
+    public SignedHead Sign(NetworkId network, LogPoint point)
+    {
+        lock (_lock) // An ECDsa instance promises no thread-safety.
+            return SignedHead.Sign(network, point, key, certificate);
+    }
+
+    public void Dispose() => key.Dispose();
+}

@@ -1,0 +1,20 @@
+namespace Mesh.Coordinator.Log;
+
+/// <summary>What an event says. The numbers are stored in headers, in the clear; add, never renumber.</summary>
+public enum EventKind : ushort
+{
+    NetworkCreated = 1,
+
+    PreAuthKeyCreated = 16,
+    PreAuthKeyRevoked = 17,
+
+    NodeRegistered = 32,
+    NodeReauthorized = 33,
+    NodeKeyChanged = 34,
+    NodeKeyRetired = 35,
+    NodeLoggedOut = 36,
+    NodeDeleted = 37,
+    NodeHostReported = 38,
+
+    PolicySet = 64,
+}

@@ -1,0 +1,35 @@
+namespace Mesh.Coordinator.Network;
+
+/// <summary>Why a command was refused. Each becomes a problem type of its own in the APIs.</summary>
+public enum RefusalReason
+{
+    /// <summary>The machine is no member and showed no pre-auth key.</summary>
+    PreAuthKeyRequired,
+    PreAuthKeyUnknown,
+    PreAuthKeyUsed,
+    PreAuthKeyExpired,
+    PreAuthKeyRevoked,
+
+    /// <summary>Another machine holds the node key, now or as its previous one.</summary>
+    NodeKeyInUse,
+    NodeUnknown,
+
+    /// <summary>The node logged out, is not approved, or its authorisation ended.</summary>
+    NodeNotMember,
+
+    /// <summary>A rotation is still under way.</summary>
+    RotationUnderWay,
+    AddressPoolExhausted,
+
+    /// <summary>A value outside its alphabet or bounds; the message names it.</summary>
+    Invalid,
+
+    /// <summary>The network holds as many of these as it may; the message says which.</summary>
+    LimitReached,
+}
+
+/// <summary>A command that the state does not allow. The message is one line for people and holds no secret.</summary>
+public sealed class CommandRefusedException(RefusalReason reason, string message) : Exception(message)
+{
+    public RefusalReason Reason { get; } = reason;
+}

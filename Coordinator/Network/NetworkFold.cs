@@ -1,0 +1,204 @@
+using System.Collections.Immutable;
+using System.Net;
+using Mesh.Coordinator.Log;
+using Mesh.Coordinator.Network.Events;
+using Mesh.Coordinator.Policy;
+using Mesh.Crypto;
+
+namespace Mesh.Coordinator.Network;
+
+/// <summary>
+/// The fold that makes a state of a log. Pure: no clock, no chance, no decision. An event about something that is not there
+/// (because the event that made it was erased) changes nothing but the position.
+/// </summary>
+public static class NetworkFold
+{
+    /// <param name="state">Null before the first event.</param>
+    public static NetworkState Apply(NetworkState? state, NetworkEvent e)
+    {
+        if (state is null)
+        {
+            return e is { Header.Position: 1, Payload: NetworkCreated created }
+                ? Create(created, e.Point)
+                : throw new LogStoreException(
+                    LogStoreFault.Damaged, "The log does not begin with the creation of its network. Restore it from a backup.");
+        }
+
+        var next = e.Payload switch
+        {
+            null or NetworkCreated => state,
+            PreAuthKeyCreated p => CreateKey(state, p, e.Header.Time),
+            PreAuthKeyRevoked p => UpdateKey(state, p.Id, key => key with { RevokedAt = key.RevokedAt ?? e.Header.Time }),
+            NodeRegistered p => Register(state, p, e.Header.Time),
+            NodeReauthorized p => Reauthorize(state, p),
+            NodeKeyChanged p => ChangeKey(state, p),
+            NodeKeyRetired p => UpdateNode(state, p.Id, node => node with { PreviousNodeKey = null }),
+            NodeLoggedOut p => UpdateNode(state, p.Id, node => node with { LoggedOut = true, PreviousNodeKey = null }),
+            NodeDeleted p => Delete(state, p.Id),
+            NodeHostReported p => UpdateNode(state, p.Id, node => node with { Host = Read(p.Host) }),
+            PolicySet p => SetPolicy(state, p, e.Header.Position),
+            _ => throw new ArgumentException($"No fold for {e.Payload.Descriptor.FullName}.", nameof(e)),
+        };
+        return next with { Point = e.Point };
+    }
+
+    private static NetworkState Create(NetworkCreated e, LogPoint point)
+    {
+        var plan = new AddressPlan(
+            IPNetwork.Parse(e.Ipv4Pool), [.. e.Ipv4Excluded.Select(text => IPNetwork.Parse(text))], IPNetwork.Parse(e.Ipv6Prefix));
+        return new NetworkState
+        {
+            Id = new NetworkId(e.NetworkId.Span),
+            Name = e.Name,
+            Point = point,
+            Nodes = ImmutableDictionary<ulong, Node>.Empty,
+            NodesByMachineKey = ImmutableDictionary<Bytes32, ulong>.Empty,
+            NodesByNodeKey = ImmutableDictionary<X25519PublicKey, ulong>.Empty,
+            Names = NameTable.Empty,
+            AddressPlan = plan,
+            Addresses = AddressPool.Create(plan),
+            PreAuthKeys = ImmutableDictionary<ulong, PreAuthKey>.Empty,
+            PreAuthKeysByHash = ImmutableDictionary<Bytes32, ulong>.Empty,
+            Policy = CompiledPolicy.DenyAll,
+            NextNodeId = e.FirstNodeId,
+            NextPreAuthKeyId = 1,
+        };
+    }
+
+    private static NetworkState CreateKey(NetworkState state, PreAuthKeyCreated e, DateTimeOffset time)
+    {
+        var key = new PreAuthKey
+        {
+            Id = e.Id,
+            Hash = new Bytes32(e.Hash.Span),
+            Reusable = e.Reusable,
+            Ephemeral = e.Ephemeral,
+            User = e.User,
+            Tags = [.. e.Tags],
+            CreatedAt = time,
+            ExpiresAt = ReadTime(e.ExpiresAtMs),
+        };
+        return state with
+        {
+            PreAuthKeys = state.PreAuthKeys.SetItem(key.Id, key),
+            PreAuthKeysByHash = state.PreAuthKeysByHash.SetItem(key.Hash, key.Id),
+            NextPreAuthKeyId = Math.Max(state.NextPreAuthKeyId, key.Id + 1),
+        };
+    }
+
+    private static NetworkState Register(NetworkState state, NodeRegistered e, DateTimeOffset time)
+    {
+        var node = new Node
+        {
+            Id = e.Id,
+            MachineKey = new MachineKey(e.MachineSpki.Span),
+            NodeKey = new X25519PublicKey(e.NodeKey.Span),
+            Name = e.Name,
+            OwnerId = e.OwnerId,
+            User = e.User,
+            Tags = [.. e.Tags],
+            IPv4 = new IPAddress(e.Ipv4.Span),
+            IPv6 = new IPAddress(e.Ipv6.Span),
+            CreatedAt = time,
+            ExpiresAt = ReadTime(e.ExpiresAtMs),
+            Approved = e.Approved,
+            Ephemeral = e.Ephemeral,
+            PreAuthKeyId = e.PreAuthKeyId,
+            Host = Read(e.Host),
+        };
+        node = node with { ClassId = state.Policy.ClassOf(node) };
+        return CountUse(state, e.PreAuthKeyId) with
+        {
+            Nodes = state.Nodes.Add(node.Id, node),
+            NodesByMachineKey = state.NodesByMachineKey.Add(node.MachineKey.Id, node.Id),
+            NodesByNodeKey = state.NodesByNodeKey.Add(node.NodeKey, node.Id),
+            Names = state.Names.Add(node.Name, node.Id),
+            Addresses = state.Addresses.Take(node.IPv4),
+            NextNodeId = Math.Max(state.NextNodeId, node.Id + 1),
+        };
+    }
+
+    private static NetworkState Reauthorize(NetworkState state, NodeReauthorized e) =>
+        UpdateNode(CountUse(state, e.PreAuthKeyId), e.Id, node => node with
+        {
+            NodeKey = new X25519PublicKey(e.NodeKey.Span),
+            PreviousNodeKey = null,
+            OwnerId = e.OwnerId,
+            User = e.User,
+            Tags = [.. e.Tags],
+            Ephemeral = e.Ephemeral,
+            Approved = e.Approved,
+            ExpiresAt = ReadTime(e.ExpiresAtMs),
+            PreAuthKeyId = e.PreAuthKeyId,
+            LoggedOut = false,
+        });
+
+    private static NetworkState ChangeKey(NetworkState state, NodeKeyChanged e) => UpdateNode(state, e.Id, node => node with
+    {
+        NodeKey = new X25519PublicKey(e.NodeKey.Span),
+        PreviousNodeKey = e.KeepPrevious ? node.NodeKey : null,
+    });
+
+    private static NetworkState Delete(NetworkState state, ulong id)
+    {
+        if (state.FindNode(id) is not { } node)
+            return state;
+        var byNodeKey = state.NodesByNodeKey.Remove(node.NodeKey);
+        return state with
+        {
+            Nodes = state.Nodes.Remove(id),
+            NodesByMachineKey = state.NodesByMachineKey.Remove(node.MachineKey.Id),
+            NodesByNodeKey = node.PreviousNodeKey is { } previous ? byNodeKey.Remove(previous) : byNodeKey,
+            Names = state.Names.Remove(node.Name),
+            Addresses = state.Addresses.Return(node.IPv4),
+        };
+    }
+
+    private static NetworkState SetPolicy(NetworkState state, PolicySet e, long position)
+    {
+        // An unknown preset denies.
+        var policy = CompiledPolicy.Of(
+            e.Preset == PolicySet.Types.Preset.AllowAll ? PolicyPreset.AllowAll : PolicyPreset.DenyAll);
+        var moved = state.Nodes.Values
+            .Select(node => (Node: node, ClassId: policy.ClassOf(node)))
+            .Where(pair => pair.Node.ClassId != pair.ClassId)
+            .Select(pair => KeyValuePair.Create(pair.Node.Id, pair.Node with { ClassId = pair.ClassId }));
+        return state with { Policy = policy, PolicyPosition = position, Nodes = state.Nodes.SetItems(moved) };
+    }
+
+    private static NetworkState CountUse(NetworkState state, ulong keyId) =>
+        keyId == 0 ? state with { } : UpdateKey(state, keyId, key => key with { Uses = key.Uses + 1 });
+
+    private static NetworkState UpdateKey(NetworkState state, ulong id, Func<PreAuthKey, PreAuthKey> change) =>
+        state.PreAuthKeys.TryGetValue(id, out var key)
+            ? state with { PreAuthKeys = state.PreAuthKeys.SetItem(id, change(key)) }
+            : state;
+
+    /// <summary>Changes a node's own fields and keys; its id, machine key, name and addresses stay.</summary>
+    private static NetworkState UpdateNode(NetworkState state, ulong id, Func<Node, Node> change)
+    {
+        if (state.FindNode(id) is not { } before)
+            return state;
+        var after = change(before);
+        after = after with { ClassId = state.Policy.ClassOf(after) };
+        var byNodeKey = state.NodesByNodeKey;
+        if (before.NodeKey != after.NodeKey || before.PreviousNodeKey != after.PreviousNodeKey)
+        {
+            byNodeKey = byNodeKey.Remove(before.NodeKey);
+            if (before.PreviousNodeKey is { } oldPrevious)
+                byNodeKey = byNodeKey.Remove(oldPrevious);
+            byNodeKey = byNodeKey.SetItem(after.NodeKey, id);
+            if (after.PreviousNodeKey is { } previous)
+                byNodeKey = byNodeKey.SetItem(previous, id);
+        }
+
+        return state with { Nodes = state.Nodes.SetItem(id, after), NodesByNodeKey = byNodeKey };
+    }
+
+    private static HostFacts Read(Events.HostFacts? host) => host is null
+        ? HostFacts.Unknown
+        : new HostFacts(host.Hostname, host.Os, host.OsVersion, host.Architecture, host.MeshVersion);
+
+    private static DateTimeOffset? ReadTime(long unixMilliseconds) =>
+        unixMilliseconds == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(unixMilliseconds);
+}

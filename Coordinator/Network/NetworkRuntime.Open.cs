@@ -1,0 +1,87 @@
+using System.Security.Cryptography;
+using Google.Protobuf;
+using Mesh.Coordinator.Log;
+using Mesh.Coordinator.Network.Events;
+using Mesh.Protocol;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Coordinator.Network;
+
+public sealed partial class NetworkRuntime
+{
+    /// <summary>Reads a network's log and starts its writer. Throws <see cref="LogStoreException"/>.</summary>
+    /// <param name="log">Owned by the runtime once this has completed, and disposed of when it throws.</param>
+    public static async Task<NetworkRuntime> OpenAsync(EventLog log, TimeProvider time, ILogger logger)
+    {
+        try
+        {
+            NetworkState? state = null;
+            var states = new RecentStates(StatesKept);
+            var commands = new RecentCommands(CommandsRemembered);
+            await foreach (var entry in log.ReadAfterAsync(LogPoint.Start).ConfigureAwait(false))
+            {
+                var e = NetworkEvent.Decode(entry);
+                state = Fold(state, e);
+                states.Add(state);
+                commands.Add(e);
+            }
+
+            var head = await log.ReadHeadAsync().ConfigureAwait(false);
+            if (state is null || head is null || head.Point != state.Point || state.Id != log.Network)
+            {
+                throw new LogStoreException(
+                    LogStoreFault.Damaged,
+                    "The log's newest head is not that of its last event. Restore the log from a backup; " +
+                    "`mesh-coordinator log verify` lists everything that is wrong.");
+            }
+
+            var runtime = new NetworkRuntime(log, new Published(state, head), states, commands, time, logger);
+            runtime.Start();
+            return runtime;
+        }
+        catch
+        {
+            await log.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Writes the first event of a network into an empty log. False when the log is not empty.</summary>
+    /// <param name="name">A valid network name.</param>
+    public static async Task<bool> CreateAsync(
+        EventLog log, string name, AddressPlan addresses, Actor actor, IdempotencyKey key, TimeProvider time)
+    {
+        if (!NetworkName.IsValid(name))
+            throw NetworkValues.Invalid("A network's name is a DNS label: 1 to 63 of a-z, 0-9 and '-', no '-' at either end.");
+        if (addresses.Problem() is { } problem)
+            throw NetworkValues.Invalid(problem);
+        var firstNodeId = ((ulong)RandomNumberGenerator.GetInt32(1, 1 << NetworkLimits.NodeIdRandomBits) << 32) + 1;
+        var created = new NetworkCreated
+        {
+            NetworkId = ByteString.CopyFrom(log.Network.ToArray()),
+            Name = name,
+            Ipv4Pool = addresses.IPv4.ToString(),
+            Ipv6Prefix = addresses.IPv6.ToString(),
+            FirstNodeId = firstNodeId,
+        };
+        created.Ipv4Excluded.AddRange(addresses.IPv4Excluded.Select(excluded => excluded.ToString()));
+        var batch = log.Begin(LogPoint.Start);
+        batch.Add(new EventDraft(EventKind.NetworkCreated, created.ToByteArray(), actor, key, time.GetUtcNow()));
+        return await log.AppendAsync(batch).ConfigureAwait(false) is not null;
+    }
+
+    private static NetworkState Fold(NetworkState? state, NetworkEvent e)
+    {
+        try
+        {
+            return NetworkFold.Apply(state, e);
+        }
+        catch (Exception x) when (x is ArgumentException or FormatException or KeyNotFoundException)
+        {
+            throw new LogStoreException(
+                LogStoreFault.Damaged,
+                $"The event at position {e.Header.Position} contradicts those before it. Restore the log from a backup.",
+                x);
+        }
+    }
+}

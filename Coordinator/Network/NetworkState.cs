@@ -1,0 +1,64 @@
+using System.Collections.Immutable;
+using Mesh.Coordinator.Log;
+using Mesh.Coordinator.Policy;
+using Mesh.Crypto;
+
+namespace Mesh.Coordinator.Network;
+
+/// <summary>
+/// A network at one position of its log: the fold of every event up to there. Immutable; two states of one network share
+/// everything in which they don't differ.
+/// </summary>
+public sealed record NetworkState
+{
+    public required NetworkId Id { get; init; }
+
+    public required string Name { get; init; }
+
+    /// <summary>The last event that is folded in.</summary>
+    public required LogPoint Point { get; init; }
+
+    public long Position => Point.Position;
+
+    public required ImmutableDictionary<ulong, Node> Nodes { get; init; }
+
+    /// <summary>Node id by <see cref="MachineKey.Id"/>.</summary>
+    public required ImmutableDictionary<Bytes32, ulong> NodesByMachineKey { get; init; }
+
+    /// <summary>Node id by node key; previous keys stand here too while they are valid.</summary>
+    public required ImmutableDictionary<X25519PublicKey, ulong> NodesByNodeKey { get; init; }
+
+    public required NameTable Names { get; init; }
+
+    public required AddressPlan AddressPlan { get; init; }
+
+    public required AddressPool Addresses { get; init; }
+
+    public required ImmutableDictionary<ulong, PreAuthKey> PreAuthKeys { get; init; }
+
+    public required ImmutableDictionary<Bytes32, ulong> PreAuthKeysByHash { get; init; }
+
+    public required CompiledPolicy Policy { get; init; }
+
+    /// <summary>The position of the event that set the policy, 0 for the policy that a network is born with.</summary>
+    public long PolicyPosition { get; init; }
+
+    public required ulong NextNodeId { get; init; }
+
+    public required ulong NextPreAuthKeyId { get; init; }
+
+    public Node? FindNode(ulong id) => Nodes.GetValueOrDefault(id);
+
+    public Node? FindNode(MachineKey machineKey) => FindByMachineKey(machineKey.Id);
+
+    public Node? FindByMachineKey(Bytes32 machineKeyId) =>
+        NodesByMachineKey.TryGetValue(machineKeyId, out var id) ? Nodes[id] : null;
+
+    public Node? FindByNodeKey(X25519PublicKey nodeKey) =>
+        NodesByNodeKey.TryGetValue(nodeKey, out var id) ? Nodes[id] : null;
+
+    public Node? FindByName(string name) => Names.TryGet(name, out var id) ? Nodes[id] : null;
+
+    public PreAuthKey? FindPreAuthKey(Bytes32 hash) =>
+        PreAuthKeysByHash.TryGetValue(hash, out var id) ? PreAuthKeys[id] : null;
+}

@@ -1,0 +1,121 @@
+using System.Collections.Immutable;
+using Google.Protobuf;
+using Mesh.Coordinator.Log;
+using Mesh.Coordinator.Network.Events;
+using Mesh.Crypto;
+using Mesh.Protocol;
+
+namespace Mesh.Coordinator.Network;
+
+/// <summary>
+/// Lets a machine in, or back in. The caller has checked that the machine holds both private keys.
+/// <list type="number">
+/// <item>A member with this node key: nothing changes. So a registration whose answer was lost can be repeated, also when its
+/// single-use key was used up by it.</item>
+/// <item>A member with another node key: the key changes. Neither needs a pre-auth key.</item>
+/// <item>A known machine that logged out or expired: needs a valid key; id, name and addresses stay.</item>
+/// <item>A machine never seen: needs a valid key; gets an id, a name and addresses.</item>
+/// </list>
+/// </summary>
+public sealed class RegisterNode : ICommand<Registration>
+{
+    public required MachineKey MachineKey { get; init; }
+
+    public required X25519PublicKey NodeKey { get; init; }
+
+    /// <summary>The pre-auth key's text, or null.</summary>
+    public string? PreAuthKey { get; init; }
+
+    public HostFacts Host { get; init; } = HostFacts.Unknown;
+
+    public Decision<Registration> Decide(NetworkState state, DecisionContext context)
+    {
+        var holder = state.FindByNodeKey(NodeKey);
+        if (NodeKey.IsZero || (holder is not null && !holder.MachineKey.Equals(MachineKey)))
+            throw new CommandRefusedException(RefusalReason.NodeKeyInUse, "Another machine of the network holds this node key.");
+
+        var node = state.FindNode(MachineKey);
+        if (node is not null && node.IsMember(context.Now))
+            return DecideMember(node);
+
+        var key = FindKey(state, context.Now);
+        return node is null ? DecideNew(state, key) : DecideReturning(node, key);
+    }
+
+    public Registration Recall(NetworkState state, IReadOnlyList<NetworkEvent> events) =>
+        state.FindNode(MachineKey) is { } node ? new Registration(node, IsNew: false) : throw NetworkValues.OtherCommand();
+
+    private Decision<Registration> DecideMember(Node node)
+    {
+        var id = node.Id;
+        IMessage[] events = node.NodeKey == NodeKey ? [] : [new NodeKeyChanged { Id = id, NodeKey = Bytes(NodeKey) }];
+        return new(events, after => new Registration(after.Nodes[id], IsNew: false));
+    }
+
+    private Decision<Registration> DecideReturning(Node node, PreAuthKey key)
+    {
+        var e = new NodeReauthorized
+        {
+            Id = node.Id,
+            NodeKey = Bytes(NodeKey),
+            PreAuthKeyId = key.Id,
+            User = key.User,
+            Ephemeral = key.Ephemeral,
+            Approved = true,
+        };
+        e.Tags.AddRange(key.Tags);
+        return new([e], after => new Registration(after.Nodes[node.Id], IsNew: false));
+    }
+
+    private Decision<Registration> DecideNew(NetworkState state, PreAuthKey key)
+    {
+        if (state.Nodes.Count >= NetworkLimits.Nodes)
+            throw new CommandRefusedException(RefusalReason.LimitReached, "The network holds as many nodes as it may.");
+        var ipv4 = state.Addresses.Next() ?? throw new CommandRefusedException(
+            RefusalReason.AddressPoolExhausted, "The network has no free address. Delete nodes that are gone, or make a network with a larger pool.");
+        var id = state.NextNodeId;
+        var e = new NodeRegistered
+        {
+            Id = id,
+            MachineSpki = ByteString.CopyFrom(MachineKey.SubjectPublicKeyInfo),
+            NodeKey = Bytes(NodeKey),
+            Name = state.Names.FreeNameFor(DnsLabel.From(Host.Hostname)),
+            Ipv4 = ByteString.CopyFrom(ipv4.GetAddressBytes()),
+            Ipv6 = ByteString.CopyFrom(state.Addresses.IPv6For(ipv4).GetAddressBytes()),
+            PreAuthKeyId = key.Id,
+            User = key.User,
+            Ephemeral = key.Ephemeral,
+            Approved = true,
+            Host = NetworkValues.Write(Host),
+        };
+        e.Tags.AddRange(key.Tags);
+        return new([e], after => new Registration(after.Nodes[id], IsNew: true));
+    }
+
+    private PreAuthKey FindKey(NetworkState state, DateTimeOffset now)
+    {
+        if (string.IsNullOrEmpty(PreAuthKey))
+        {
+            throw new CommandRefusedException(
+                RefusalReason.PreAuthKeyRequired, "The machine is no member of this network. Join it with a key from an administrator.");
+        }
+
+        if (!PreAuthKeyText.TryHash(PreAuthKey, out var hash) || state.FindPreAuthKey(hash) is not { } key)
+            throw new CommandRefusedException(RefusalReason.PreAuthKeyUnknown, "This network has no such pre-auth key.");
+        return key.StatusAt(now) switch
+        {
+            PreAuthKeyStatus.Used => throw new CommandRefusedException(
+                RefusalReason.PreAuthKeyUsed, "The pre-auth key was used by another machine; it was for one only."),
+            PreAuthKeyStatus.Expired => throw new CommandRefusedException(
+                RefusalReason.PreAuthKeyExpired, $"The pre-auth key expired at {key.ExpiresAt:u}."),
+            PreAuthKeyStatus.Revoked => throw new CommandRefusedException(
+                RefusalReason.PreAuthKeyRevoked, "An administrator revoked the pre-auth key."),
+            _ => key,
+        };
+    }
+
+    private static ByteString Bytes(X25519PublicKey key) => ByteString.CopyFrom(key.AsSpan());
+}
+
+/// <param name="IsNew">False when the machine was known before.</param>
+public sealed record Registration(Node Node, bool IsNew);

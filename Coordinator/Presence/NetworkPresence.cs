@@ -1,0 +1,152 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+
+namespace Mesh.Coordinator.Presence;
+
+/// <summary>
+/// What changes too often for the log: who is online, and where. In memory, versioned, gone with the process; the epoch tells
+/// one life of it from the next. Thread-safe.
+/// </summary>
+public sealed class NetworkPresence
+{
+    private readonly TimeProvider _time;
+    private readonly Lock _lock = new();
+    private readonly Dictionary<ulong, PresenceSession> _sessions = [];
+    private ImmutableDictionary<ulong, DateTimeOffset> _lastSeen = ImmutableDictionary<ulong, DateTimeOffset>.Empty;
+    private volatile PresenceView _current = new(0, ImmutableDictionary<ulong, NodePresence>.Empty);
+
+    public NetworkPresence(TimeProvider time)
+    {
+        _time = time;
+        Span<byte> epoch = stackalloc byte[8];
+        RandomNumberGenerator.Fill(epoch);
+        Epoch = BinaryPrimitives.ReadUInt64BigEndian(epoch);
+    }
+
+    /// <summary>
+    /// A node's presence changed. Raised outside of any lock, so two changes may arrive in either order: take the event as a
+    /// hint and read <see cref="Current"/>.
+    /// </summary>
+    public event Action<ulong>? Changed;
+
+    /// <summary>Random; versions of two epochs can't be compared.</summary>
+    public ulong Epoch { get; }
+
+    public PresenceView Current => _current;
+
+    /// <summary>Begins a session and ends the node's earlier one, if any.</summary>
+    /// <param name="bootId">16 bytes that the node's daemon chose when it started.</param>
+    public PresenceSession Connect(ulong nodeId, ReadOnlySpan<byte> bootId)
+    {
+        var boot = BinaryPrimitives.ReadUInt128BigEndian(bootId);
+        PresenceSession session;
+        PresenceSession? earlier;
+        bool changed;
+        lock (_lock)
+        {
+            _sessions.TryGetValue(nodeId, out earlier);
+            session = new PresenceSession(this, nodeId, boot, earlier is not null && earlier.BootId != boot);
+            _sessions[nodeId] = session;
+            _lastSeen = _lastSeen.SetItem(nodeId, _time.GetUtcNow());
+            changed = Update(nodeId, node => node with { Online = true });
+        }
+
+        earlier?.Supersede(earlier.BootId == boot ? SessionEnd.Reconnected : SessionEnd.OtherBoot);
+        if (changed)
+            Changed?.Invoke(nodeId);
+        return session;
+    }
+
+    /// <summary>
+    /// Replaces a node's endpoints. False, and nothing changes, when the node's live session is of another boot: the report is
+    /// an older daemon's, or a copy's.
+    /// </summary>
+    /// <param name="bootId">16 bytes, as in <see cref="Connect"/>.</param>
+    /// <param name="endpoints">Best first.</param>
+    public bool Report(ulong nodeId, ReadOnlySpan<byte> bootId, ImmutableArray<PresenceEndpoint> endpoints)
+    {
+        var boot = BinaryPrimitives.ReadUInt128BigEndian(bootId);
+        bool changed;
+        lock (_lock)
+        {
+            if (_sessions.TryGetValue(nodeId, out var session) && session.BootId != boot)
+                return false;
+            _lastSeen = _lastSeen.SetItem(nodeId, _time.GetUtcNow());
+            changed = Update(
+                nodeId,
+                node => node.Endpoints.AsSpan().SequenceEqual(endpoints.AsSpan()) ? node : node with { Endpoints = endpoints });
+        }
+
+        if (changed)
+            Changed?.Invoke(nodeId);
+        return true;
+    }
+
+    /// <summary>Notes a sign of life. Changes no version.</summary>
+    public void Seen(ulong nodeId)
+    {
+        lock (_lock)
+            _lastSeen = _lastSeen.SetItem(nodeId, _time.GetUtcNow());
+    }
+
+    /// <summary>When the node last gave a sign of life in this epoch: now for one that is online.</summary>
+    public DateTimeOffset? LastSeen(ulong nodeId)
+    {
+        lock (_lock)
+        {
+            if (_sessions.ContainsKey(nodeId))
+                return _time.GetUtcNow();
+            return _lastSeen.TryGetValue(nodeId, out var seen) ? seen : null;
+        }
+    }
+
+    /// <summary>Drops all that is known of a node that was deleted, and ends its session.</summary>
+    public void Forget(ulong nodeId)
+    {
+        PresenceSession? session;
+        bool changed;
+        lock (_lock)
+        {
+            _sessions.Remove(nodeId, out session);
+            _lastSeen = _lastSeen.Remove(nodeId);
+            var view = _current;
+            changed = view.Nodes.ContainsKey(nodeId);
+            if (changed)
+                _current = new PresenceView(view.Version + 1, view.Nodes.Remove(nodeId));
+        }
+
+        session?.Supersede(SessionEnd.Forgotten);
+        if (changed)
+            Changed?.Invoke(nodeId);
+    }
+
+    internal void End(PresenceSession session)
+    {
+        bool changed;
+        lock (_lock)
+        {
+            if (!_sessions.TryGetValue(session.NodeId, out var newest) || newest != session)
+                return;
+            _sessions.Remove(session.NodeId);
+            _lastSeen = _lastSeen.SetItem(session.NodeId, _time.GetUtcNow());
+            changed = Update(session.NodeId, node => node with { Online = false });
+        }
+
+        if (changed)
+            Changed?.Invoke(session.NodeId);
+    }
+
+    /// <summary>The caller holds the lock.</summary>
+    private bool Update(ulong nodeId, Func<NodePresence, NodePresence> change)
+    {
+        var view = _current;
+        var before = view.Find(nodeId) ?? new NodePresence { NodeId = nodeId };
+        var after = change(before);
+        if (after.Online == before.Online && after.Endpoints == before.Endpoints)
+            return false;
+        var version = view.Version + 1;
+        _current = new PresenceView(version, view.Nodes.SetItem(nodeId, after with { Version = version }));
+        return true;
+    }
+}
