@@ -1,0 +1,211 @@
+using System.Runtime.InteropServices;
+using Mesh.Node.Kernel;
+
+namespace Mesh.Node.Tun;
+
+/// <summary>
+/// A Linux TUN interface (/dev/net/tun, without packet information). The interface lives as long as the device is
+/// open: closing it, or the end of the process, removes it. It may be moved to another network namespace meanwhile.
+/// </summary>
+/// <remarks>Dispose only once no thread reads or writes: descriptors are numbers, and the kernel gives them out again.
+/// </remarks>
+public sealed unsafe class LinuxTunDevice : ITunDevice
+{
+    private const string DevicePath = "/dev/net/tun";
+    private const short IffTun = 0x0001;
+    private const short IffNoPi = 0x1000;
+    private const nuint TunSetIff = 0x400454ca;
+    private const nuint TunGetIff = 0x800454d2;
+    private const nuint SiocGetMtu = 0x8921;
+    private const nuint SiocSetMtu = 0x8922;
+
+    private int _fd;
+    private volatile string _name;
+    private volatile int _mtu;
+
+    private LinuxTunDevice(int fd, string name)
+    {
+        _fd = fd;
+        _name = name;
+    }
+
+    /// <summary>Closes a device that was not disposed.</summary>
+    ~LinuxTunDevice() => Close();
+
+    /// <inheritdoc/>
+    public string Name => _name;
+
+    /// <inheritdoc/>
+    public int Mtu => _mtu;
+
+    /// <inheritdoc/>
+    public int PollFd => _fd;
+
+    /// <summary>Makes the interface, or takes over a persistent one of that name that nobody holds.</summary>
+    /// <param name="name">1 to 15 bytes; a "%d" in it becomes the first free number.</param>
+    /// <param name="mtu">Set at once if given; otherwise the kernel's default (1500) or what it had.</param>
+    /// <exception cref="TunException">It could not be: <see cref="TunException.Failure"/> tells why.</exception>
+    public static LinuxTunDevice Open(string name, int? mtu = null)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        LayoutCheck.Run();
+        string operation = $"create the TUN interface {name}";
+        if (!InterfaceNames.IsValid(name))
+        {
+            throw new TunException(TunFailure.InvalidName, operation, Errno.EINVAL,
+                "An interface name has 1 to 15 bytes, and no slash, colon or space");
+        }
+        int fd = Libc.open(DevicePath, Libc.O_RDWR | Libc.O_NONBLOCK | Libc.O_CLOEXEC);
+        if (fd < 0)
+            throw OpenFailure(operation, Marshal.GetLastPInvokeError());
+        var request = new InterfaceRequest { Name = name, Flags = IffTun | IffNoPi };
+        if (Libc.ioctl(fd, TunSetIff, &request) < 0)
+        {
+            int errno = Marshal.GetLastPInvokeError();
+            _ = Libc.close(fd);
+            throw AttachFailure(operation, name, errno);
+        }
+        var device = new LinuxTunDevice(fd, request.Name);
+        try
+        {
+            if (mtu is { } wanted)
+                device.SetMtu(wanted);
+            else
+                device.Update(device.Name, device.ReadMtu());
+            return device;
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public int Read(Span<byte> packet)
+    {
+        fixed (byte* buffer = packet)
+        {
+            while (true)
+            {
+                nint length = Libc.read(_fd, buffer, (nuint)packet.Length);
+                if (length >= 0)
+                    return (int)length;
+                int errno = Marshal.GetLastPInvokeError();
+                if (errno == Errno.EAGAIN)
+                    return 0;
+                if (errno != Errno.EINTR)
+                    throw Broken("read a packet from", errno);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool Write(ReadOnlySpan<byte> packet)
+    {
+        fixed (byte* buffer = packet)
+        {
+            while (true)
+            {
+                if (Libc.write(_fd, buffer, (nuint)packet.Length) >= 0)
+                    return true;
+                int errno = Marshal.GetLastPInvokeError();
+                if (errno is Errno.EBADFD or Errno.EBADF)
+                    throw Broken("write a packet to", errno);
+                // EIO: the interface is down. EINVAL: no IP packet. EAGAIN, ENOBUFS, ENOMEM: no room.
+                if (errno != Errno.EINTR)
+                    return false;
+            }
+        }
+    }
+
+    /// <summary>Sets the interface's MTU. It must be in the calling thread's network namespace.</summary>
+    /// <exception cref="TunException">The kernel refuses the value (68 to 65,535), or the interface is elsewhere.
+    /// </exception>
+    public void SetMtu(int mtu)
+    {
+        var request = new InterfaceRequest { Name = _name, Mtu = mtu };
+        InterfaceIoctl(SiocSetMtu, ref request, $"set the MTU of {_name} to {mtu}");
+        Update(_name, mtu);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Close();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>The interface's current name, wherever it is; null when it is gone.</summary>
+    internal string? CurrentName()
+    {
+        InterfaceRequest request = default;
+        return Libc.ioctl(_fd, TunGetIff, &request) == 0 ? request.Name : null;
+    }
+
+    /// <summary>Notes what a watcher of the interface has learned.</summary>
+    internal void Update(string name, int mtu)
+    {
+        _name = name;
+        _mtu = mtu;
+    }
+
+    private static TunException OpenFailure(string operation, int errno) => errno switch
+    {
+        Errno.ENOENT or Errno.ENODEV or Errno.ENXIO => new TunException(TunFailure.NoDriver, operation, errno,
+            $"{DevicePath} is missing: load the module (modprobe tun), or give the container that device"),
+        Errno.EACCES or Errno.EPERM => NotPermitted(operation, errno),
+        _ => new TunException(TunFailure.Other, operation, errno),
+    };
+
+    private static TunException AttachFailure(string operation, string name, int errno) => errno switch
+    {
+        Errno.EPERM or Errno.EACCES => NotPermitted(operation, errno),
+        // EINVAL: an interface of another kind has the name.
+        Errno.EBUSY or Errno.EEXIST or Errno.EINVAL when errno != Errno.EINVAL || InterfaceNames.IndexOf(name) != 0 =>
+            new TunException(TunFailure.NameInUse, operation, errno,
+                "An interface of that name exists: stop what holds it, or choose another name"),
+        _ => new TunException(TunFailure.Other, operation, errno),
+    };
+
+    private static TunException NotPermitted(string operation, int errno) =>
+        new(TunFailure.NotPermitted, operation, errno, "It needs root or CAP_NET_ADMIN");
+
+    private TunException Broken(string what, int errno)
+    {
+        bool gone = errno is Errno.EBADFD or Errno.EBADF or Errno.EIO or Errno.ENODEV;
+        return new TunException(gone ? TunFailure.Gone : TunFailure.Other, $"{what} {_name}", errno,
+            gone ? "The interface was deleted" : null);
+    }
+
+    private int ReadMtu()
+    {
+        var request = new InterfaceRequest { Name = _name };
+        InterfaceIoctl(SiocGetMtu, ref request, $"read the MTU of {_name}");
+        return request.Mtu;
+    }
+
+    private static void InterfaceIoctl(nuint code, ref InterfaceRequest request, string operation)
+    {
+        // Any socket takes the interface ioctls; a unix one exists without IPv4 too.
+        int socket = Libc.socket(Libc.AF_UNIX, Libc.SOCK_DGRAM | Libc.SOCK_CLOEXEC, 0);
+        if (socket < 0)
+            throw new TunException(TunFailure.Other, operation, Marshal.GetLastPInvokeError());
+        int result, errno;
+        fixed (InterfaceRequest* argument = &request)
+        {
+            result = Libc.ioctl(socket, code, argument);
+            errno = Marshal.GetLastPInvokeError();
+        }
+        _ = Libc.close(socket);
+        if (result < 0)
+            throw errno == Errno.EPERM ? NotPermitted(operation, errno) : new TunException(TunFailure.Other, operation, errno);
+    }
+
+    private void Close()
+    {
+        int fd = Interlocked.Exchange(ref _fd, -1);
+        if (fd >= 0)
+            _ = Libc.close(fd);
+    }
+}

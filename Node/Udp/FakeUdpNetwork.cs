@@ -1,0 +1,184 @@
+using System.Net;
+
+namespace Mesh.Node.Udp;
+
+/// <summary>Looks at a datagram on its way, before chance strikes. Must not call the network.</summary>
+public delegate void FakeUdpTap(in UdpEndpoint from, in UdpEndpoint to, ReadOnlySpan<byte> datagram);
+
+/// <summary>Says whether a datagram is cut off on its way.</summary>
+public delegate bool FakeUdpCut(in UdpEndpoint from, in UdpEndpoint to);
+
+/// <summary>
+/// An underlay in memory, for tests and simulations: transports with addresses, and faults by a seeded chance, so that
+/// a single-threaded run repeats exactly. No time passes on it: a datagram arrives when it is sent, or, when it is
+/// reordered, after later ones. Safe from any thread.
+/// </summary>
+public sealed class FakeUdpNetwork
+{
+    private const int FirstFreePort = 49152;
+    private const int SpareSize = 2048;
+
+    private readonly Dictionary<UdpEndpoint, FakeUdpTransport> _listeners = [];
+    private readonly List<Held> _held = [];
+    private readonly Stack<byte[]> _spare = new();
+    private readonly Random _random;
+    private int _nextPort = FirstFreePort;
+
+    /// <param name="seed">The seed of all chance on this network: print it when a test fails.</param>
+    public FakeUdpNetwork(int seed = 1)
+    {
+        _random = new Random(seed);
+    }
+
+    /// <summary>The part of datagrams that vanish, 0 to 1.</summary>
+    public double Loss { get; set; }
+
+    /// <summary>The part of datagrams that arrive twice, 0 to 1.</summary>
+    public double Duplication { get; set; }
+
+    /// <summary>The part of datagrams that arrive after 1 to <see cref="ReorderDepth"/> later ones, 0 to 1.</summary>
+    public double Reordering { get; set; }
+
+    /// <summary>How many datagrams of the network can overtake a reordered one at most.</summary>
+    public int ReorderDepth { get; set; } = 8;
+
+    /// <summary>Datagrams longer than this are refused as too large. 65,507 by default, IPv4's limit.</summary>
+    public int MaxDatagram { get; set; } = 65507;
+
+    /// <summary>Sees every datagram sent.</summary>
+    public FakeUdpTap? Tap { get; set; }
+
+    /// <summary>Cuts off what it returns true for: partitions, one-way faults.</summary>
+    public FakeUdpCut? Cut { get; set; }
+
+    internal Lock Gate { get; } = new();
+
+    /// <summary>A transport with these addresses, all on one port; port 0 picks one.</summary>
+    /// <exception cref="UdpException">The port is taken on one of the addresses.</exception>
+    public FakeUdpTransport Attach(int port, params ReadOnlySpan<IPAddress> addresses)
+    {
+        var transport = new FakeUdpTransport(this);
+        var endpoints = new UdpEndpoint[addresses.Length];
+        for (int i = 0; i < endpoints.Length; i++)
+            endpoints[i] = UdpEndpoint.From(addresses[i], 0);
+        lock (Gate)
+            Listen(transport, endpoints, port);
+        return transport;
+    }
+
+    /// <summary>Delivers, in order, the datagrams that chance has held back. For the end of a run.</summary>
+    public void ReleaseHeld()
+    {
+        lock (Gate)
+        {
+            foreach (Held held in _held)
+                DeliverHeld(held);
+            _held.Clear();
+        }
+    }
+
+    /// <summary>Makes the transport reachable at these addresses on that port, and nowhere else. Holds the gate.</summary>
+    internal void Listen(FakeUdpTransport transport, UdpEndpoint[] addresses, int port)
+    {
+        if (port == 0)
+        {
+            do
+                port = _nextPort = _nextPort >= ushort.MaxValue ? FirstFreePort : _nextPort + 1;
+            while (IsTaken(transport, addresses, port));
+        }
+        else if (IsTaken(transport, addresses, port))
+        {
+            throw new UdpException($"listen on UDP port {port}", Kernel.Errno.EADDRINUSE);
+        }
+        Forget(transport);
+        for (int i = 0; i < addresses.Length; i++)
+        {
+            addresses[i] = addresses[i].WithPort((ushort)port);
+            _listeners[addresses[i]] = transport;
+        }
+        transport.Bound(addresses, port);
+    }
+
+    /// <summary>Makes the transport unreachable. Holds the gate.</summary>
+    internal void Forget(FakeUdpTransport transport)
+    {
+        foreach (UdpEndpoint address in transport.Addresses)
+            _listeners.Remove(address);
+    }
+
+    /// <summary>Carries a datagram. Holds the gate.</summary>
+    internal UdpSendResult Carry(in UdpEndpoint from, in UdpEndpoint to, ReadOnlySpan<byte> datagram)
+    {
+        if (datagram.Length > MaxDatagram)
+            return UdpSendResult.TooLarge;
+        Tap?.Invoke(from, to, datagram);
+        if (Cut?.Invoke(from, to) != true && !Chance(Loss))
+        {
+            if (Chance(Reordering))
+                _held.Add(new Held(from, to, Copy(datagram), datagram.Length, 1 + _random.Next(ReorderDepth)));
+            else
+                Deliver(from, to, datagram);
+            if (Chance(Duplication))
+                Deliver(from, to, datagram);
+        }
+        OvertakeHeld();
+        return UdpSendResult.Sent;
+    }
+
+    /// <summary>A buffer of the network's own with these bytes; goes back by <see cref="Return"/>.</summary>
+    internal byte[] Copy(ReadOnlySpan<byte> datagram)
+    {
+        byte[] buffer = datagram.Length <= SpareSize && _spare.TryPop(out byte[]? spare)
+            ? spare
+            : new byte[Math.Max(datagram.Length, SpareSize)];
+        datagram.CopyTo(buffer);
+        return buffer;
+    }
+
+    internal void Return(byte[] buffer)
+    {
+        if (buffer.Length == SpareSize)
+            _spare.Push(buffer);
+    }
+
+    private bool IsTaken(FakeUdpTransport transport, UdpEndpoint[] addresses, int port)
+    {
+        foreach (UdpEndpoint address in addresses)
+        {
+            if (_listeners.TryGetValue(address.WithPort((ushort)port), out FakeUdpTransport? other) && other != transport)
+                return true;
+        }
+        return false;
+    }
+
+    private bool Chance(double part) => part > 0 && _random.NextDouble() < part;
+
+    private void OvertakeHeld()
+    {
+        for (int i = 0; i < _held.Count; i++)
+        {
+            Held held = _held[i];
+            if (--held.Overtakers >= 0)
+            {
+                _held[i] = held;
+                continue;
+            }
+            DeliverHeld(held);
+            _held.RemoveAt(i--);
+        }
+    }
+
+    private void DeliverHeld(in Held held)
+    {
+        Deliver(held.From, held.To, held.Buffer.AsSpan(0, held.Length));
+        Return(held.Buffer);
+    }
+
+    private void Deliver(in UdpEndpoint from, in UdpEndpoint to, ReadOnlySpan<byte> datagram)
+    {
+        if (_listeners.TryGetValue(to, out FakeUdpTransport? receiver))
+            receiver.Enqueue(from.WithoutSource().WithSource(to.AddressHigh, to.AddressLow, 1), datagram);
+    }
+
+    private record struct Held(UdpEndpoint From, UdpEndpoint To, byte[] Buffer, int Length, int Overtakers);
+}

@@ -1,0 +1,160 @@
+using System.Net;
+using Mesh.Node.Kernel;
+
+namespace Mesh.Node.Udp;
+
+/// <summary>A transport on a <see cref="FakeUdpNetwork"/>. Its receive queue is bounded, as a socket's is.</summary>
+public sealed class FakeUdpTransport : IUdpTransport
+{
+    private readonly FakeUdpNetwork _network;
+    private readonly EventFlag _readable = new();
+    private readonly Queue<Arrival> _queue = new();
+    private bool _disposed;
+
+    internal FakeUdpTransport(FakeUdpNetwork network)
+    {
+        _network = network;
+    }
+
+    /// <summary>The most datagrams that wait to be received; what comes beyond is dropped.</summary>
+    public int QueueLimit { get; set; } = 4096;
+
+    /// <summary>The mark last set.</summary>
+    public uint Fwmark { get; private set; }
+
+    /// <inheritdoc/>
+    public int Port { get; private set; }
+
+    /// <summary>Readable while a datagram of either family waits.</summary>
+    public int PollFd4 => _readable.Fd;
+
+    /// <summary>None: <see cref="PollFd4"/> stands for both.</summary>
+    public int PollFd6 => -1;
+
+    internal UdpEndpoint[] Addresses { get; private set; } = [];
+
+    /// <summary>Plays a host that roams: other addresses, the same port.</summary>
+    public void Move(params ReadOnlySpan<IPAddress> addresses)
+    {
+        var endpoints = new UdpEndpoint[addresses.Length];
+        for (int i = 0; i < endpoints.Length; i++)
+            endpoints[i] = UdpEndpoint.From(addresses[i], 0);
+        lock (_network.Gate)
+            _network.Listen(this, endpoints, Port);
+    }
+
+    /// <inheritdoc/>
+    public void ChangePort(int port)
+    {
+        lock (_network.Gate)
+        {
+            if (port != Port)
+                _network.Listen(this, [.. Addresses], port);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void SetFwmark(uint mark) => Fwmark = mark;
+
+    /// <inheritdoc/>
+    public UdpSendResult Send(ReadOnlySpan<byte> datagram, in UdpEndpoint endpoint)
+    {
+        lock (_network.Gate)
+        {
+            if (_disposed || !TryPickSource(endpoint, out UdpEndpoint from, out bool dropped))
+                return UdpSendResult.Unreachable;
+            UdpSendResult result = _network.Carry(from, endpoint, datagram);
+            return result == UdpSendResult.Sent && dropped ? UdpSendResult.SentWithoutSource : result;
+        }
+    }
+
+    /// <inheritdoc/>
+    public int SendBatch(UdpSendBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        int sent = 0;
+        for (int i = 0; i < batch.Count; i++)
+        {
+            UdpSendResult result = Send(batch.Datagram(i), batch.Endpoint(i));
+            batch.SetResult(i, result);
+            if (result is UdpSendResult.Sent or UdpSendResult.SentWithoutSource)
+                sent++;
+        }
+        return sent;
+    }
+
+    /// <inheritdoc/>
+    public int ReceiveBatch(UdpReceiveBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        lock (_network.Gate)
+        {
+            int count = 0;
+            while (count < batch.Capacity && _queue.TryDequeue(out Arrival arrival))
+            {
+                Span<byte> slot = batch.Slot(count);
+                bool fits = arrival.Length <= slot.Length;
+                if (fits)
+                    arrival.Buffer.AsSpan(0, arrival.Length).CopyTo(slot);
+                batch.Set(count, fits ? arrival.Length : 0, arrival.From);
+                _network.Return(arrival.Buffer);
+                count++;
+            }
+            if (_queue.Count == 0 && !_disposed)
+                _readable.Clear();
+            batch.Count = count;
+            return count;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        lock (_network.Gate)
+        {
+            if (_disposed)
+                return;
+            _disposed = true;
+            _network.Forget(this);
+            _queue.Clear();
+            _readable.Dispose();
+        }
+    }
+
+    /// <summary>Notes where the network put it. Holds the gate.</summary>
+    internal void Bound(UdpEndpoint[] addresses, int port)
+    {
+        Addresses = addresses;
+        Port = port;
+    }
+
+    /// <summary>Takes in a datagram from the network. Holds the gate.</summary>
+    internal void Enqueue(in UdpEndpoint from, ReadOnlySpan<byte> datagram)
+    {
+        if (_disposed || _queue.Count >= QueueLimit)
+            return;
+        _queue.Enqueue(new Arrival(from, _network.Copy(datagram), datagram.Length));
+        _readable.Set();
+    }
+
+    // The sticky source if it is still ours, else the first address of the family, as routing would.
+    private bool TryPickSource(in UdpEndpoint to, out UdpEndpoint from, out bool dropped)
+    {
+        from = default;
+        dropped = false;
+        foreach (ref readonly UdpEndpoint address in Addresses.AsSpan())
+        {
+            if (address.Family != to.Family)
+                continue;
+            bool sticky = to.HasSource && address.AddressHigh == to.SourceHigh && address.AddressLow == to.SourceLow;
+            if (from.IsEmpty || sticky)
+                from = address;
+            if (sticky)
+                return true;
+        }
+        dropped = to.HasSource;
+        return !from.IsEmpty;
+    }
+
+    private readonly record struct Arrival(UdpEndpoint From, byte[] Buffer, int Length);
+}

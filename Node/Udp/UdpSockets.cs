@@ -1,0 +1,147 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using Mesh.Node.Kernel;
+
+namespace Mesh.Node.Udp;
+
+/// <summary>Opens the transport's sockets: one for IPv4 and one for IPv6, on one port.</summary>
+internal static unsafe class UdpSockets
+{
+    private const int SolSocket = 1;
+    private const int SoSndBuf = 7;
+    private const int SoRcvBuf = 8;
+    private const int SoSndTimeo = 21;
+    private const int SoSndBufForce = 32;
+    private const int SoRcvBufForce = 33;
+    private const int SoMark = 36;
+    private const int IPv6V6Only = 26;
+    private const int IPv6RecvPktInfo = 49;
+
+    // What wireguard-go uses: over 40 ms at 1 Gbit/s. Beyond net.core.*mem_max only with CAP_NET_ADMIN.
+    private const int BufferBytes = 7 << 20;
+
+    // A sender waits for room this long at most before it drops: backpressure, but never a stuck thread.
+    private const int SendTimeoutMicroseconds = 100_000;
+
+    // Two families must agree on a free port; on a host with most of its ports taken it can take a few draws.
+    private const int PortAttempts = 64;
+
+    /// <summary>Opens both sockets on the port, or on one that is free in both families if it is 0.</summary>
+    /// <returns>The descriptors, -1 for a family the kernel lacks (never both), and the port.</returns>
+    /// <exception cref="UdpException">The port is taken, needs rights, or no family is there.</exception>
+    public static (int Fd4, int Fd6, int Port) Open(int port, uint mark)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)port, ushort.MaxValue);
+        for (int attempt = 1; ; attempt++)
+        {
+            int fd4 = -1;
+            try
+            {
+                fd4 = OpenOne(Libc.AF_INET, port, mark);
+                int bound = fd4 >= 0 ? BoundPort(fd4) : port;
+                int fd6 = OpenOne(Libc.AF_INET6, bound, mark);
+                if (fd4 < 0 && fd6 < 0)
+                    throw new UdpException("open a UDP socket", Errno.EAFNOSUPPORT, "This kernel has no IP");
+                return (fd4, fd6, fd4 >= 0 ? bound : BoundPort(fd6));
+            }
+            catch (UdpException e)
+            {
+                if (fd4 >= 0)
+                    _ = Libc.close(fd4);
+                if (port != 0 || !e.IsPortInUse || attempt == PortAttempts)
+                    throw;
+            }
+        }
+    }
+
+    /// <summary>Sets the mark of what a socket sends.</summary>
+    public static void SetMark(int fd, uint mark)
+    {
+        if (!Libc.SetOption(fd, SolSocket, SoMark, (int)mark))
+        {
+            throw new UdpException($"set the firewall mark 0x{mark:x}", Marshal.GetLastPInvokeError(),
+                "It needs root or CAP_NET_ADMIN");
+        }
+    }
+
+    private static int OpenOne(int family, int port, uint mark)
+    {
+        string name = family == Libc.AF_INET ? "IPv4" : "IPv6";
+        // Blocking, so that a sender gets backpressure; receives ask for MSG_DONTWAIT each time.
+        int fd = Libc.socket(family, Libc.SOCK_DGRAM | Libc.SOCK_CLOEXEC, 0);
+        if (fd < 0)
+        {
+            int errno = Marshal.GetLastPInvokeError();
+            return errno == Errno.EAFNOSUPPORT ? -1 : throw new UdpException($"open an {name} UDP socket", errno);
+        }
+        try
+        {
+            Prepare(fd, family, name, mark);
+            if (Bind(fd, family, port))
+                return fd;
+            int errno = Marshal.GetLastPInvokeError();
+            if (family == Libc.AF_INET6 && errno is Errno.EADDRNOTAVAIL or Errno.EAFNOSUPPORT)
+            {
+                _ = Libc.close(fd);
+                return -1;
+            }
+            throw new UdpException($"listen on {name} UDP port {port}", errno, errno switch
+            {
+                Errno.EADDRINUSE => "Another program holds the port: stop it, or choose another port",
+                Errno.EACCES => "Ports below 1024 need root or CAP_NET_BIND_SERVICE",
+                _ => null,
+            });
+        }
+        catch
+        {
+            _ = Libc.close(fd);
+            throw;
+        }
+    }
+
+    // The path MTU behaviour is left at the system's default, as WireGuard's other user-space devices do: datagrams
+    // go out with "don't fragment" up to the known path MTU, and larger ones are fragmented here.
+    private static void Prepare(int fd, int family, string name, uint mark)
+    {
+        SetBuffer(fd, SoRcvBuf, SoRcvBufForce);
+        SetBuffer(fd, SoSndBuf, SoSndBufForce);
+        var timeout = new TimeVal { Microseconds = SendTimeoutMicroseconds };
+        bool set = Libc.setsockopt(fd, SolSocket, SoSndTimeo, &timeout, (uint)sizeof(TimeVal)) == 0;
+        set = set && (family == Libc.AF_INET
+            ? Libc.SetOption(fd, SocketAddress.IpProtoIp, SocketAddress.IpPktInfo, 1)
+            : Libc.SetOption(fd, SocketAddress.IpProtoIPv6, IPv6V6Only, 1)
+                && Libc.SetOption(fd, SocketAddress.IpProtoIPv6, IPv6RecvPktInfo, 1));
+        if (!set)
+            throw new UdpException($"prepare an {name} UDP socket", Marshal.GetLastPInvokeError());
+        if (mark != 0)
+            SetMark(fd, mark);
+    }
+
+    private static void SetBuffer(int fd, int option, int forceOption)
+    {
+        // Failure costs throughput on fast links, nothing else.
+        if (!Libc.SetOption(fd, SolSocket, forceOption, BufferBytes))
+            _ = Libc.SetOption(fd, SolSocket, option, BufferBytes);
+    }
+
+    private static bool Bind(int fd, int family, int port)
+    {
+        ushort networkPort = BinaryPrimitives.ReverseEndianness((ushort)port);
+        if (family == Libc.AF_INET)
+        {
+            var address = new SockAddrIn { Family = Libc.AF_INET, Port = networkPort };
+            return Libc.bind(fd, &address, (uint)sizeof(SockAddrIn)) == 0;
+        }
+        var address6 = new SockAddrIn6 { Family = Libc.AF_INET6, Port = networkPort };
+        return Libc.bind(fd, &address6, (uint)sizeof(SockAddrIn6)) == 0;
+    }
+
+    private static int BoundPort(int fd)
+    {
+        SockAddrIn6 address = default;
+        uint length = (uint)sizeof(SockAddrIn6);
+        if (Libc.getsockname(fd, &address, &length) != 0)
+            throw new UdpException("read a UDP socket's port", Marshal.GetLastPInvokeError());
+        return BinaryPrimitives.ReverseEndianness(address.Port);
+    }
+}
