@@ -10,4 +10,7 @@ if (Environment.GetEnvironmentVariable("MESH_SANDBOX") is null)
     return inside.ExitCode;
 }
 
+if (args is ["demo", .. var options])
+    return await Mesh.EndToEnd.Demo.DemoRun.MainAsync(options);
+
 return await ConsoleRunner.Run(args);

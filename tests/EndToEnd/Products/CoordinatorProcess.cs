@@ -1,0 +1,69 @@
+using Mesh.EndToEnd.Lab;
+
+namespace Mesh.EndToEnd.Products;
+
+/// <summary>A <c>mesh-coordinator</c> on a host of the lab, driven through its command line alone.</summary>
+internal sealed class CoordinatorProcess
+{
+    public const int Port = 8443;
+
+    private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(20);
+
+    private readonly string _address;
+    private LabProcess? _process;
+
+    /// <param name="lab">Holds the state directory and the log.</param>
+    /// <param name="host">Where it runs.</param>
+    /// <param name="address">The host's address that it listens on, and that join links name.</param>
+    public CoordinatorProcess(NetworkLab lab, NetworkNamespace host, string address)
+    {
+        Host = host;
+        _address = address;
+        StateDirectory = Path.Combine(lab.Folder, "coordinator");
+        LogFile = Path.Combine(lab.Folder, "coordinator.log");
+    }
+
+    public NetworkNamespace Host { get; }
+
+    public string StateDirectory { get; }
+
+    /// <summary>All that it printed, over all its lives.</summary>
+    public string LogFile { get; }
+
+    public int ProcessId => _process!.Id;
+
+    /// <summary>Starts it, and waits until it answers its administrator.</summary>
+    public async Task StartAsync()
+    {
+        string[] command =
+        [
+            Repository.Program("mesh-coordinator"), "serve", "--state-dir", StateDirectory,
+            "--listen", $"{_address}:{Port}", "--public-host", $"{_address}:{Port}",
+        ];
+        _process = Host.Start(Daemon.LoggingTo(LogFile, command));
+        await Wait.UntilAsync(
+            "the coordinator answers its administrator",
+            StartDeadline,
+            async () => _process.HasExited
+                ? throw new InvalidOperationException($"The coordinator ended at once. {Daemon.Tail(LogFile)}")
+                : (await TryAsync("status", "--json")).ExitCode == 0,
+            () => Daemon.Tail(LogFile));
+    }
+
+    /// <summary>kill -9.</summary>
+    public Task KillAsync() => _process!.KillAsync();
+
+    /// <summary>Ends it in good order; returns its exit code.</summary>
+    public async Task<int> StopAsync() => (await _process!.TerminateAsync(StopDeadline)).ExitCode;
+
+    /// <summary>Runs an admin verb through the socket in the state directory.</summary>
+    public Task<CommandResult> TryAsync(params string[] verb) =>
+        Host.TryAsync([Repository.Program("mesh-coordinator"), .. verb, "--state-dir", StateDirectory]);
+
+    /// <summary>Runs an admin verb, which has to succeed, and returns what it printed.</summary>
+    public async Task<string> RunAsync(params string[] verb) => (await TryAsync(verb)).Checked().Output.Trim();
+
+    /// <summary>A join link with a fresh single-use key, or whatever the options say.</summary>
+    public Task<string> CreateLinkAsync(params string[] options) => RunAsync(["keys", "create", .. options]);
+}
