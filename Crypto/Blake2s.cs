@@ -17,16 +17,21 @@ public static unsafe class Blake2s
     private static Contexts? PerThread;
 
     /// <summary>BLAKE2s-256 of the two inputs, one behind the other. <paramref name="hash"/> may overlap an input.</summary>
-    public static void Hash(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, Span<byte> hash)
+    /// <param name="hash">32 bytes.</param>
+    public static void Hash(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, Span<byte> hash) =>
+        Hash(first, second, default, hash);
+
+    private static void Hash(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, ReadOnlySpan<byte> third, Span<byte> hash)
     {
         if (hash.Length != HashLength) throw new ArgumentException($"a hash has {HashLength} bytes", nameof(hash));
         nint context = (PerThread ??= new Contexts()).Digest;
         int ok;
-        fixed (byte* a = first, b = second, h = hash)
+        fixed (byte* a = first, b = second, c = third, h = hash)
         {
             ok = LibCrypto.EVP_DigestInit_ex(context, Contexts.DigestAlgorithm, 0);
             ok &= LibCrypto.EVP_DigestUpdate(context, a, (nuint)first.Length);
-            ok &= LibCrypto.EVP_DigestUpdate(context, b, (nuint)second.Length);
+            if (second.Length > 0) ok &= LibCrypto.EVP_DigestUpdate(context, b, (nuint)second.Length);
+            if (third.Length > 0) ok &= LibCrypto.EVP_DigestUpdate(context, c, (nuint)third.Length);
             ok &= LibCrypto.EVP_DigestFinal_ex(context, h, null);
         }
         if (ok != 1) throw new CryptographicException("libcrypto refused to hash");
@@ -58,26 +63,25 @@ public static unsafe class Blake2s
 
     /// <summary>HMAC (RFC 2104) with BLAKE2s-256 over the two inputs, one behind the other.</summary>
     /// <param name="key">At most 64 bytes.</param>
+    /// <param name="hash">32 bytes; may overlap an input.</param>
     public static void Hmac(ReadOnlySpan<byte> key, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, Span<byte> hash)
     {
         if (key.Length > BlockLength) throw new ArgumentException($"at most {BlockLength} bytes", nameof(key));
-        Span<byte> inner = stackalloc byte[BlockLength + 128];
-        Span<byte> outer = stackalloc byte[BlockLength + HashLength];
-        if (first.Length + second.Length > 128) throw new ArgumentException("at most 128 bytes of input", nameof(first));
-        inner[..BlockLength].Clear();
-        key.CopyTo(inner);
-        inner[..BlockLength].CopyTo(outer);
+        Span<byte> innerPad = stackalloc byte[BlockLength];
+        Span<byte> outerPad = stackalloc byte[BlockLength];
+        Span<byte> innerHash = stackalloc byte[HashLength];
+        innerPad.Clear();
+        key.CopyTo(innerPad);
         for (int i = 0; i < BlockLength; i++)
         {
-            inner[i] ^= 0x36;
-            outer[i] ^= 0x5c;
+            outerPad[i] = (byte)(innerPad[i] ^ 0x5c);
+            innerPad[i] ^= 0x36;
         }
-        first.CopyTo(inner[BlockLength..]);
-        second.CopyTo(inner[(BlockLength + first.Length)..]);
-        Hash(inner[..(BlockLength + first.Length + second.Length)], default, outer[BlockLength..]);
-        Hash(outer, default, hash);
-        CryptographicOperations.ZeroMemory(inner);
-        CryptographicOperations.ZeroMemory(outer);
+        Hash(innerPad, first, second, innerHash);
+        Hash(outerPad, innerHash, hash);
+        CryptographicOperations.ZeroMemory(innerPad);
+        CryptographicOperations.ZeroMemory(outerPad);
+        CryptographicOperations.ZeroMemory(innerHash);
     }
 
     /// <summary>
@@ -113,6 +117,11 @@ public static unsafe class Blake2s
 
         public readonly nint Digest = LibCrypto.EVP_MD_CTX_new();
         public readonly nint Keyed = LibCrypto.EVP_MAC_CTX_new(MacAlgorithm);
+
+        public Contexts()
+        {
+            if (Digest == 0 || Keyed == 0) throw new CryptoUnavailableException("the system's libcrypto has no memory for BLAKE2s");
+        }
 
         private static nint Fetch(ReadOnlySpan<byte> name, bool mac)
         {

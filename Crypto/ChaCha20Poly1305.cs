@@ -58,7 +58,7 @@ public static unsafe class ChaCha20Poly1305
     }
 
     /// <param name="plaintext">Ciphertext length - 16; may begin where the ciphertext begins. Zeroed when the tag fails.</param>
-    /// <returns>False when the tag does not hold.</returns>
+    /// <returns>False when the tag does not hold, or there is no room for one.</returns>
     public static bool TryOpen(ReadOnlySpan<byte> key, ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> ciphertextAndTag,
         ReadOnlySpan<byte> associatedData, Span<byte> plaintext)
     {

@@ -40,8 +40,9 @@ public readonly struct Tai64N : IEquatable<Tai64N>, IComparable<Tai64N>
     /// <summary>The next coarser stamp behind this one.</summary>
     public Tai64N Next()
     {
-        uint nanoseconds = (_nanoseconds & ~(Coarse - 1)) + Coarse;
-        return nanoseconds < 1_000_000_000 ? new Tai64N(_seconds, nanoseconds) : new Tai64N(_seconds + 1, 0);
+        // In 64 bits: a stamp that was read, not made, may claim more than a second of nanoseconds.
+        ulong nanoseconds = (_nanoseconds & ~(Coarse - 1)) + (ulong)Coarse;
+        return nanoseconds < 1_000_000_000 ? new Tai64N(_seconds, (uint)nanoseconds) : new Tai64N(_seconds + 1, 0);
     }
 
     public int CompareTo(Tai64N other)

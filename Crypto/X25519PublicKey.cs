@@ -8,6 +8,7 @@ namespace Mesh.Crypto;
 public readonly struct X25519PublicKey : IEquatable<X25519PublicKey>
 {
     public const int Length = 32;
+    private const int Base64Length = 44;
 
     private readonly ulong _a, _b, _c, _d;
 
@@ -29,10 +30,13 @@ public readonly struct X25519PublicKey : IEquatable<X25519PublicKey>
 
     public bool IsZero => (_a | _b | _c | _d) == 0;
 
+    /// <summary>Reads exactly what <see cref="ToString"/> writes, so that a key has one spelling.</summary>
     public static bool TryParse(ReadOnlySpan<char> base64, out X25519PublicKey key)
     {
         Span<byte> bytes = stackalloc byte[Length];
-        bool ok = base64.Length == 44 && Convert.TryFromBase64Chars(base64, bytes, out int n) && n == Length;
+        // The decoder does not mind bits set in the last digit that belong to no byte; these digits have none.
+        bool ok = base64.Length == Base64Length && "AEIMQUYcgkosw048".Contains(base64[^2], StringComparison.Ordinal)
+            && Convert.TryFromBase64Chars(base64, bytes, out int n) && n == Length;
         key = ok ? new X25519PublicKey(bytes) : default;
         return ok;
     }

@@ -12,7 +12,7 @@ public static unsafe class XChaCha20Poly1305
     public const int NonceLength = 24;
     public const int TagLength = 16;
 
-    /// <param name="destination">Plaintext length + 16.</param>
+    /// <param name="destination">Plaintext length + 16; may begin where <paramref name="plaintext"/> begins.</param>
     public static void Seal(ReadOnlySpan<byte> key, ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> plaintext,
         ReadOnlySpan<byte> associatedData, Span<byte> destination)
     {
@@ -23,7 +23,8 @@ public static unsafe class XChaCha20Poly1305
             LibSodium.XChaChaSeal(d, p, plaintext.Length, a, associatedData.Length, n, k);
     }
 
-    /// <returns>False, with nothing written, when the tag does not hold.</returns>
+    /// <param name="plaintext">Ciphertext length - 16; may begin where the ciphertext begins. Zeroed when the tag fails.</param>
+    /// <returns>False when the tag does not hold, or there is no room for one.</returns>
     public static bool TryOpen(ReadOnlySpan<byte> key, ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> ciphertextAndTag,
         ReadOnlySpan<byte> associatedData, Span<byte> plaintext)
     {

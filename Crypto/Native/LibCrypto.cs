@@ -5,7 +5,7 @@ namespace Mesh.Crypto.Native;
 /// <summary>OpenSSL 3 libcrypto, which .NET on Linux needs anyway: ChaCha20-Poly1305 and BLAKE2s.</summary>
 internal static unsafe partial class LibCrypto
 {
-    private const string Library = "libcrypto.so.3";
+    public const string Library = "libcrypto.so.3";
 
     public const int ControlGetTag = 0x10;
     public const int ControlSetTag = 0x11;

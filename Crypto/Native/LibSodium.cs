@@ -5,7 +5,7 @@ namespace Mesh.Crypto.Native;
 /// <summary>libsodium 1.0.18 (Debian libsodium23): X25519 and XChaCha20-Poly1305. The only place that names it.</summary>
 internal static unsafe partial class LibSodium
 {
-    private const string Library = "libsodium.so.23";
+    public const string Library = "libsodium.so.23";
 
     static LibSodium()
     {

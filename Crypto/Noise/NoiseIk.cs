@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text;
 
 namespace Mesh.Crypto.Noise;
 
@@ -11,7 +10,8 @@ namespace Mesh.Crypto.Noise;
 ///   &lt;- e, ee, se[, psk]    e (32) | sealed payload (n + 16)
 /// </code>
 /// A caller on the responding side reads the first message in two steps, so that it can look the initiator up in between.
-/// Every method returns false when a tag does not hold or a shared secret is all zero; the handshake is void then.
+/// Every method returns false when a message is too short, a tag does not hold or a shared secret is all zero; the handshake is
+/// void then, and its caller disposes of it.
 /// </summary>
 public sealed class NoiseIk : IDisposable
 {
@@ -23,10 +23,11 @@ public sealed class NoiseIk : IDisposable
     private X25519PrivateKey? _ephemeral;
     private X25519PublicKey _remoteEphemeral;
 
-    private NoiseIk(in NoiseProtocol protocol, in X25519PublicKey responderStatic)
+    private NoiseIk(NoiseProtocol protocol, in X25519PublicKey responderStatic)
     {
+        ArgumentNullException.ThrowIfNull(protocol);
         _psk = protocol.HasPsk;
-        _state = new SymmetricState(protocol.ChainingKey.Span, protocol.Hash.Span);
+        _state = new SymmetricState(protocol.ChainingKey, protocol.Hash);
         _state.MixHash(responderStatic.AsSpan());
     }
 
@@ -35,9 +36,9 @@ public sealed class NoiseIk : IDisposable
 
     public ReadOnlySpan<byte> HandshakeHash => _state.HandshakeHash;
 
-    public static NoiseIk Initiator(in NoiseProtocol protocol, in X25519PublicKey responderStatic) => new(protocol, responderStatic);
+    public static NoiseIk Initiator(NoiseProtocol protocol, in X25519PublicKey responderStatic) => new(protocol, responderStatic);
 
-    public static NoiseIk Responder(in NoiseProtocol protocol, X25519PrivateKey local)
+    public static NoiseIk Responder(NoiseProtocol protocol, X25519PrivateKey local)
     {
         ArgumentNullException.ThrowIfNull(local);
         return new(protocol, local.PublicKey);
@@ -45,7 +46,7 @@ public sealed class NoiseIk : IDisposable
 
     /// <summary>Initiator: writes the first message.</summary>
     /// <param name="ephemeral">Fresh; owned by this handshake from now on.</param>
-    /// <param name="staticStatic">DH of the two static keys, 32 bytes, which a caller may keep for a pair of keys.</param>
+    /// <param name="staticStatic">DH of the two static keys, 32 bytes, not all zero, which a caller may keep for a pair of keys.</param>
     /// <param name="message">payload length + 96 bytes.</param>
     public bool TryWriteFirst(X25519PrivateKey ephemeral, X25519PrivateKey local, in X25519PublicKey responderStatic,
         ReadOnlySpan<byte> staticStatic, ReadOnlySpan<byte> payload, Span<byte> message)
@@ -65,6 +66,8 @@ public sealed class NoiseIk : IDisposable
     /// <summary>Responder, step one: learns who the initiator claims to be. Costs one DH.</summary>
     public bool TryReadFirstStatic(X25519PrivateKey local, ReadOnlySpan<byte> message)
     {
+        ArgumentNullException.ThrowIfNull(local);
+        if (message.Length < FirstMessageOverhead) return false;
         _remoteEphemeral = new X25519PublicKey(message[..32]);
         MixEphemeral(_remoteEphemeral);
         Span<byte> remote = stackalloc byte[X25519PublicKey.Length];
@@ -74,8 +77,12 @@ public sealed class NoiseIk : IDisposable
     }
 
     /// <summary>Responder, step two: the initiator is who it claims to be, and this is its payload.</summary>
+    /// <param name="staticStatic">DH of the two static keys, 32 bytes, not all zero.</param>
+    /// <param name="message">The same message as in step one.</param>
+    /// <param name="payload">Message length - 96.</param>
     public bool TryReadFirstPayload(ReadOnlySpan<byte> staticStatic, ReadOnlySpan<byte> message, Span<byte> payload)
     {
+        if (message.Length < FirstMessageOverhead) return false;
         _state.MixKey(staticStatic);
         return _state.TryDecryptAndHash(message[80..], payload);
     }
@@ -96,9 +103,13 @@ public sealed class NoiseIk : IDisposable
     }
 
     /// <summary>Initiator: reads the second message. <see cref="Split"/> may follow.</summary>
+    /// <param name="presharedKey">32 bytes; zeroes for none. Empty where the protocol has no psk.</param>
+    /// <param name="payload">Message length - 48.</param>
     public bool TryReadSecond(X25519PrivateKey local, ReadOnlySpan<byte> presharedKey, ReadOnlySpan<byte> message, Span<byte> payload)
     {
+        ArgumentNullException.ThrowIfNull(local);
         if (_ephemeral is null) throw new InvalidOperationException("the first message was not written");
+        if (message.Length < SecondMessageOverhead) return false;
         var remote = new X25519PublicKey(message[..32]);
         MixEphemeral(remote);
         if (!TryMixAgreement(_ephemeral, remote) || !TryMixAgreement(local, remote)) return false;
@@ -130,37 +141,4 @@ public sealed class NoiseIk : IDisposable
         CryptographicOperations.ZeroMemory(shared);
         return true;
     }
-}
-
-/// <summary>A protocol's name and prologue, hashed once for all its handshakes.</summary>
-public readonly struct NoiseProtocol
-{
-    /// <param name="name">"Noise_IK_25519_ChaChaPoly_BLAKE2s" or "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s".</param>
-    public NoiseProtocol(string name, ReadOnlySpan<byte> prologue)
-    {
-        ArgumentNullException.ThrowIfNull(name);
-        HasPsk = name switch
-        {
-            "Noise_IK_25519_ChaChaPoly_BLAKE2s" => false,
-            "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s" => true,
-            _ => throw new ArgumentException("not a protocol that is spoken here", nameof(name)),
-        };
-        byte[] chainingKey = new byte[Blake2s.HashLength];
-        byte[] hash = new byte[Blake2s.HashLength];
-        byte[] ascii = Encoding.ASCII.GetBytes(name);
-        if (ascii.Length <= chainingKey.Length) ascii.CopyTo(chainingKey, 0);
-        else Blake2s.Hash(ascii, default, chainingKey);
-        Blake2s.Hash(chainingKey, prologue, hash);
-        (ChainingKey, Hash) = (chainingKey, hash);
-    }
-
-    internal bool HasPsk { get; }
-
-    internal ReadOnlyMemory<byte> ChainingKey { get; }
-
-    internal ReadOnlyMemory<byte> Hash { get; }
-
-    /// <summary>WireGuard's (paper section 5.4): IKpsk2 with its own prologue.</summary>
-    public static NoiseProtocol WireGuard { get; } =
-        new("Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s", "WireGuard v1 zx2c4 Jason@zx2c4.com"u8);
 }

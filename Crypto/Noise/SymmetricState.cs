@@ -17,6 +17,8 @@ public sealed class SymmetricState : IDisposable
     /// <param name="initialHash">The same, after the prologue was mixed in, 32 bytes.</param>
     public SymmetricState(ReadOnlySpan<byte> initialChainingKey, ReadOnlySpan<byte> initialHash)
     {
+        if (initialChainingKey.Length != Size) throw new ArgumentException($"a chaining key has {Size} bytes", nameof(initialChainingKey));
+        if (initialHash.Length != Size) throw new ArgumentException($"a transcript hash has {Size} bytes", nameof(initialHash));
         initialChainingKey.CopyTo(ChainingKey);
         initialHash.CopyTo(TranscriptHash);
     }
