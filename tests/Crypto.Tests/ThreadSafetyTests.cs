@@ -1,0 +1,50 @@
+using static Mesh.Crypto.Tests.TestBytes;
+
+namespace Mesh.Crypto.Tests;
+
+public sealed class ThreadSafetyTests
+{
+    /// <summary>Each thread has contexts of its own: interleaved use with other keys and inputs changes no answer.</summary>
+    [Fact]
+    public void Threads_do_not_disturb_each_other()
+    {
+        const int Threads = 8;
+        const int Rounds = 400;
+        string?[] failures = new string?[Threads];
+        using var start = new Barrier(Threads);
+        var threads = Enumerable.Range(0, Threads).Select(id => new Thread(() =>
+        {
+            start.SignalAndWait();
+            failures[id] = Run(id, Rounds);
+        })).ToList();
+        threads.ForEach(thread => thread.Start());
+        threads.ForEach(thread => thread.Join());
+        Assert.All(failures, Assert.Null);
+    }
+
+    private static string? Run(int id, int rounds)
+    {
+        byte[] key = Counting(32, id), message = Counting(100 + id, id), sealedText = new byte[message.Length + 16], opened = new byte[message.Length];
+        using var reference = new System.Security.Cryptography.ChaCha20Poly1305(key);
+        byte[] hash = new byte[32], mac = new byte[16], shared = new byte[32], sharedAgain = new byte[32];
+        byte[] expectedHash = ReferenceBlake2s.Hash(default, message, 32), expectedMac = ReferenceBlake2s.Hash(key, message, 16);
+        byte[] expectedSealed = new byte[sealedText.Length];
+        reference.Encrypt(new byte[12], message, expectedSealed.AsSpan(0, message.Length), expectedSealed.AsSpan(message.Length));
+        using var one = new X25519PrivateKey(Counting(32, id));
+        using var other = new X25519PrivateKey(Counting(32, id + 1));
+        for (int i = 0; i < rounds; i++)
+        {
+            ChaCha20Poly1305.Seal(key, 0, message, default, sealedText);
+            if (!sealedText.SequenceEqual(expectedSealed)) return $"thread {id}, round {i}: seal";
+            if (!ChaCha20Poly1305.TryOpen(key, 0, sealedText, default, opened) || !opened.SequenceEqual(message)) return $"thread {id}, round {i}: open";
+            Blake2s.Hash(message, default, hash);
+            if (!hash.SequenceEqual(expectedHash)) return $"thread {id}, round {i}: hash";
+            Blake2s.Mac(key, message, mac);
+            if (!mac.SequenceEqual(expectedMac)) return $"thread {id}, round {i}: mac";
+            if (i % 16 != 0) continue;
+            if (!one.TryAgree(other.PublicKey, shared) || !other.TryAgree(one.PublicKey, sharedAgain) || !shared.SequenceEqual(sharedAgain))
+                return $"thread {id}, round {i}: agreement";
+        }
+        return null;
+    }
+}
