@@ -1,0 +1,21 @@
+using Mesh.Protocol.Control;
+
+namespace Mesh.Node.Control;
+
+/// <summary>What a control session tells its owner: one call at a time, never again after its run has ended.</summary>
+internal interface IControlEvents
+{
+    /// <summary>A frame was applied whole.</summary>
+    void MapChanged(NetworkMap map);
+
+    /// <summary>A peer asks for a path to be opened.</summary>
+    void ReachAsked(Reach reach);
+
+    /// <summary>An administrator let the pending machine in.</summary>
+    void Registered(Registration registration);
+
+    /// <summary>The coordinator said that this machine is no member any more.</summary>
+    void Removed();
+
+    void StatusChanged(ControlStatus status);
+}

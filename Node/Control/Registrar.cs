@@ -1,0 +1,76 @@
+using System.Security.Cryptography;
+using System.Runtime.InteropServices;
+using Google.Protobuf;
+using Mesh.Crypto;
+using Mesh.Node.State;
+using Mesh.Protocol.Control;
+
+namespace Mesh.Node.Control;
+
+/// <param name="NetworkId">16 bytes.</param>
+/// <param name="ClockSkew">The coordinator's clock minus ours.</param>
+internal sealed record Registration(ReadOnlyMemory<byte> NetworkId, RegisterResponse Answer, TimeSpan ClockSkew);
+
+/// <summary>Challenge, proof of possession, register.</summary>
+internal static class Registrar
+{
+    /// <param name="preAuthKey">Empty to come back as a member, or to wait for approval.</param>
+    /// <exception cref="ControlException">As any call of <see cref="ControlClient"/>.</exception>
+    public static async Task<Registration> RegisterAsync(
+        ControlClient client, MachineIdentity machine, X25519PrivateKey nodeKey, string preAuthKey, string hostname, TimeProvider time,
+        CancellationToken cancel)
+    {
+        var challenge = await client.ChallengeAsync(cancel).ConfigureAwait(false);
+        var request = new RegisterRequest
+        {
+            Header = client.Header(),
+            NodeKey = Prove(challenge, machine, nodeKey),
+            PreAuthKey = preAuthKey,
+            Hostname = hostname,
+            Host = DescribeHost(),
+        };
+        var answer = await client.RegisterAsync(request, cancel).ConfigureAwait(false);
+        if (answer.Status is not (RegistrationStatus.Registered or RegistrationStatus.Pending)
+            || (answer.Status == RegistrationStatus.Registered && answer.NodeId == 0) || answer.ApprovalCode.Length > 32)
+            throw new ControlException(ControlFailure.BadAnswer, "the coordinator's answer to the registration makes no sense");
+        var skew = TimeSpan.FromMilliseconds(challenge.ServerTimeMs - time.GetUtcNow().ToUnixTimeMilliseconds());
+        return new Registration(challenge.NetworkId.Memory, answer, skew);
+    }
+
+    public static HostFacts DescribeHost() => new()
+    {
+        Os = "linux",
+        OsVersion = Printable(Environment.OSVersion.Version.ToString()),
+        Architecture = RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant(),
+        MeshVersion = Printable(typeof(Registrar).Assembly.GetName().Version?.ToString(3) ?? ""),
+    };
+
+    private static NodeKeyProof Prove(ChallengeResponse challenge, MachineIdentity machine, X25519PrivateKey nodeKey)
+    {
+        if (challenge.ChallengeId.Length != ControlLimits.ChallengeIdBytes || challenge.ChallengeKey.Length != ControlLimits.KeyBytes
+            || challenge.Nonce.Length != ControlLimits.NonceBytes || challenge.NetworkId.Length != ControlLimits.NetworkIdBytes)
+            throw new ControlException(ControlFailure.BadAnswer, "the coordinator's challenge has fields of the wrong length");
+        Span<byte> shared = stackalloc byte[ControlLimits.KeyBytes];
+        Span<byte> proof = stackalloc byte[ControlLimits.ProofBytes];
+        var publicKey = nodeKey.PublicKey;
+        try
+        {
+            if (!nodeKey.TryAgree(new X25519PublicKey(challenge.ChallengeKey.Span), shared))
+                throw new ControlException(ControlFailure.BadAnswer, "the coordinator's challenge key is of low order");
+            NodeKeyProofs.Compute(shared, challenge.Nonce.Span, machine.Spki.Span, publicKey.AsSpan(), challenge.NetworkId.Span, proof);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(shared);
+        }
+        return new NodeKeyProof
+        {
+            NodeKey = ByteString.CopyFrom(publicKey.AsSpan()),
+            ChallengeId = challenge.ChallengeId,
+            Proof = ByteString.CopyFrom(proof),
+        };
+    }
+
+    private static string Printable(string text) =>
+        string.Concat(text.Where(c => c is >= ' ' and <= '~').Take(ControlLimits.HostFactChars));
+}
