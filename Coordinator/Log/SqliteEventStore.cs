@@ -1,0 +1,192 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace Mesh.Coordinator.Log;
+
+/// <summary>
+/// A network's log in one SQLite file: write-ahead log, and an fsync for each append. Appends block their thread for as long
+/// as the disk takes. Several stores, in one process or many, may share a file: SQLite's lock orders them, and the point
+/// that an append names finds out who came second.
+/// </summary>
+public sealed class SqliteEventStore : IEventStore
+{
+    /// <summary>Rows that a reader takes at a time, so that a slow one holds no snapshot open and the file can be checkpointed.</summary>
+    private const int PageRows = 512;
+
+    /// <summary>How often to look whether another process has appended.</summary>
+    private static readonly TimeSpan WatchInterval = TimeSpan.FromSeconds(1);
+
+    private readonly string _path;
+    private readonly TimeProvider _time;
+
+    /// <summary>Guards the connection and its commands: one append at a time.</summary>
+    private readonly Lock _writing = new();
+    private readonly SqliteConnection _connection;
+    private readonly SqliteCommand _readLast;
+    private readonly SqliteCommand _insertEvent;
+    private readonly SqliteCommand _insertHead;
+    private (byte[] Certificate, long Number)? _logKey;
+
+    private SqliteEventStore(string path, SqliteConnection connection, NetworkId network, TimeProvider time)
+    {
+        _path = path;
+        _time = time;
+        _connection = connection;
+        Network = network;
+        _readLast = Command("SELECT position, hash FROM events ORDER BY position DESC LIMIT 1");
+        _insertEvent = Command(
+            "INSERT INTO events (position, header, previous_hash, hash, salt, payload) VALUES ($1, $2, $3, $4, $5, $6)", 6);
+        _insertHead = Command("INSERT INTO heads (position, hash, signature, log_key) VALUES ($1, $2, $3, $4)", 4);
+    }
+
+    public NetworkId Network { get; }
+
+    /// <summary>Makes an empty log. The path must not exist; syncing its directory is the caller's.</summary>
+    public static void Create(string path, NetworkId network) => SqliteLogFile.Create(path, network);
+
+    /// <exception cref="LogStoreException">There is none, or it can't be used.</exception>
+    public static SqliteEventStore Open(string path, TimeProvider time)
+    {
+        var connection = SqliteLogFile.Open(path, out var network);
+        return new SqliteEventStore(path, connection, network, time);
+    }
+
+    public ValueTask<bool> AppendAsync(LogPoint after, IReadOnlyList<EventRow> rows, SignedHead head)
+    {
+        lock (_writing)
+            return ValueTask.FromResult(SqliteFaults.Translate(_path, () => Append(after, rows, head)));
+    }
+
+    public async IAsyncEnumerable<EventRow> ReadAfterAsync(
+        long position, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        await using var connection = SqliteLogFile.Open(_path, out _);
+        while (true)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var after = position;
+            var page = SqliteFaults.Translate(_path, () => SqliteLogRows.ReadEvents(connection, after, PageRows));
+            foreach (var row in page)
+            {
+                yield return row ?? throw new LogStoreException(
+                    LogStoreFault.Damaged,
+                    $"The log {_path} holds a row behind position {position} that is no event. Restore it from a backup.");
+                position = row.Position;
+            }
+
+            if (page.Count < PageRows)
+                yield break;
+        }
+    }
+
+    public ValueTask<SignedHead?> ReadHeadAsync()
+    {
+        using var connection = SqliteLogFile.Open(_path, out _);
+        return ValueTask.FromResult(SqliteFaults.Translate(_path, () => SqliteLogRows.ReadNewestHead(connection, _path)));
+    }
+
+    public IDisposable OnAppended(Action<long> callback) => new SqliteLogWatch(_path, callback, _time, WatchInterval);
+
+    public ValueTask DisposeAsync()
+    {
+        lock (_writing)
+        {
+            _readLast.Dispose();
+            _insertEvent.Dispose();
+            _insertHead.Dispose();
+            _connection.Dispose();
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    private bool Append(LogPoint after, IReadOnlyList<EventRow> rows, SignedHead head)
+    {
+        SqliteLogFile.Execute(_connection, "BEGIN IMMEDIATE");
+        try
+        {
+            if (ReadLast() != after)
+            {
+                SqliteLogFile.Execute(_connection, "ROLLBACK");
+                return false;
+            }
+
+            foreach (var row in rows)
+                Insert(row);
+            Insert(head);
+            SqliteLogFile.Execute(_connection, "COMMIT");
+            return true;
+        }
+        catch
+        {
+            // The number of a log key that was inserted in vain must not be remembered.
+            _logKey = null;
+            RollBack();
+            throw;
+        }
+    }
+
+    /// <summary>After some failures SQLite has rolled back already.</summary>
+    private void RollBack()
+    {
+        if (raw.sqlite3_get_autocommit(_connection.Handle) == 0)
+            SqliteLogFile.Execute(_connection, "ROLLBACK");
+    }
+
+    private LogPoint ReadLast()
+    {
+        using var reader = _readLast.ExecuteReader();
+        if (!reader.Read())
+            return LogPoint.Start;
+        return reader.GetValue(1) is byte[] { Length: Bytes32.Length } hash
+            ? new LogPoint(reader.GetInt64(0), new Bytes32(hash))
+            : throw new LogStoreException(
+                LogStoreFault.Damaged, $"The last event of the log {_path} has no hash. Restore it from a backup.");
+    }
+
+    private void Insert(EventRow row)
+    {
+        var values = _insertEvent.Parameters;
+        values[0].Value = row.Position;
+        values[1].Value = row.Header;
+        values[2].Value = row.PreviousHash.ToArray();
+        values[3].Value = row.Hash.ToArray();
+        values[4].Value = (object?)row.Salt ?? DBNull.Value;
+        values[5].Value = (object?)row.SealedPayload ?? DBNull.Value;
+        _insertEvent.ExecuteNonQuery();
+    }
+
+    private void Insert(SignedHead head)
+    {
+        if (_logKey is null || !_logKey.Value.Certificate.AsSpan().SequenceEqual(head.Certificate))
+            _logKey = (head.Certificate, NumberOf(head.Certificate));
+        var values = _insertHead.Parameters;
+        values[0].Value = head.Point.Position;
+        values[1].Value = head.Point.Hash.ToArray();
+        values[2].Value = head.Signature;
+        values[3].Value = _logKey.Value.Number;
+        _insertHead.ExecuteNonQuery();
+    }
+
+    private long NumberOf(byte[] certificate)
+    {
+        using var insert = _connection.CreateCommand();
+        insert.CommandText = "INSERT INTO log_keys (certificate) VALUES ($1) ON CONFLICT DO NOTHING";
+        insert.Parameters.AddWithValue("$1", certificate);
+        insert.ExecuteNonQuery();
+        using var select = _connection.CreateCommand();
+        select.CommandText = "SELECT number FROM log_keys WHERE certificate = $1";
+        select.Parameters.AddWithValue("$1", certificate);
+        return (long)select.ExecuteScalar()!;
+    }
+
+    private SqliteCommand Command(string sql, int parameters = 0)
+    {
+        var command = _connection.CreateCommand();
+        command.CommandText = sql;
+        for (var number = 1; number <= parameters; number++)
+            command.Parameters.Add(new SqliteParameter($"${number}", null));
+        return command;
+    }
+}
