@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Runtime.InteropServices;
 using Google.Protobuf;
 using Mesh.Crypto;
@@ -50,19 +49,11 @@ internal static class Registrar
         if (challenge.ChallengeId.Length != ControlLimits.ChallengeIdBytes || challenge.ChallengeKey.Length != ControlLimits.KeyBytes
             || challenge.Nonce.Length != ControlLimits.NonceBytes || challenge.NetworkId.Length != ControlLimits.NetworkIdBytes)
             throw new ControlException(ControlFailure.BadAnswer, "the coordinator's challenge has fields of the wrong length");
-        Span<byte> shared = stackalloc byte[ControlLimits.KeyBytes];
         Span<byte> proof = stackalloc byte[ControlLimits.ProofBytes];
         var publicKey = nodeKey.PublicKey;
-        try
-        {
-            if (!nodeKey.TryAgree(new X25519PublicKey(challenge.ChallengeKey.Span), shared))
-                throw new ControlException(ControlFailure.BadAnswer, "the coordinator's challenge key is of low order");
-            NodeKeyProofs.Compute(shared, challenge.Nonce.Span, machine.Spki.Span, publicKey.AsSpan(), challenge.NetworkId.Span, proof);
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(shared);
-        }
+        if (!NodeKeyProofMac.TryCompute(nodeKey, new X25519PublicKey(challenge.ChallengeKey.Span), challenge.Nonce.Span,
+                machine.Spki.Span, publicKey, challenge.NetworkId.Span, proof))
+            throw new ControlException(ControlFailure.BadAnswer, "the coordinator's challenge key is of low order");
         return new NodeKeyProof
         {
             NodeKey = ByteString.CopyFrom(publicKey.AsSpan()),

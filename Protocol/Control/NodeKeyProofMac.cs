@@ -12,12 +12,20 @@ public static class NodeKeyProofMac
 {
     /// <param name="local">Node: its node key. Coordinator: the challenge's private key.</param>
     /// <param name="remote">Node: the challenge key. Coordinator: the node key.</param>
-    /// <param name="proof">32 bytes.</param>
+    /// <param name="nonce">From the challenge, 32 bytes.</param>
+    /// <param name="machineSpki">DER SubjectPublicKeyInfo of the machine's client certificate.</param>
+    /// <param name="nodeKey">Public half of the node key, on both sides.</param>
+    /// <param name="networkId">16 bytes.</param>
+    /// <param name="proof">32 bytes. The coordinator compares it in fixed time.</param>
     /// <returns>False when the remote key is of low order.</returns>
     public static bool TryCompute(X25519PrivateKey local, in X25519PublicKey remote, ReadOnlySpan<byte> nonce,
         ReadOnlySpan<byte> machineSpki, in X25519PublicKey nodeKey, ReadOnlySpan<byte> networkId, Span<byte> proof)
     {
         ArgumentNullException.ThrowIfNull(local);
+        // Fixed lengths at the end of what is covered make the one variable length in front of it unambiguous.
+        Check(nonce.Length, ControlLimits.NonceBytes, nameof(nonce));
+        Check(networkId.Length, ControlLimits.NetworkIdBytes, nameof(networkId));
+        Check(proof.Length, ControlLimits.ProofBytes, nameof(proof));
         Span<byte> shared = stackalloc byte[SecretKey.Length];
         Span<byte> key = stackalloc byte[ControlLimits.ProofBytes];
         try
@@ -33,5 +41,10 @@ public static class NodeKeyProofMac
             CryptographicOperations.ZeroMemory(shared);
             CryptographicOperations.ZeroMemory(key);
         }
+    }
+
+    private static void Check(int actual, int expected, string name)
+    {
+        if (actual != expected) throw new ArgumentException($"{name} has {expected} bytes", name);
     }
 }
