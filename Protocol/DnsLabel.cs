@@ -16,18 +16,19 @@ public static class DnsLabel
     }
 
     /// <summary>
-    /// The label nearest to what a machine calls itself: the part before the first dot, lower case, runs of anything else
-    /// made one '-', at most 63 characters. "node" when nothing is left.
+    /// The label nearest to what a machine calls itself: the part before the first dot, lower case, where that is not a label
+    /// yet with runs of anything else made one '-', at most 63 characters. "node" when nothing is left.
     /// </summary>
     public static string From(string hostname)
     {
         int dot = hostname.IndexOf('.', StringComparison.Ordinal);
+        string first = (dot >= 0 ? hostname[..dot] : hostname).ToLowerInvariant();
+        if (IsValid(first)) return first;
         var label = new StringBuilder(MaxChars);
-        foreach (char c in dot >= 0 ? hostname.AsSpan(0, dot) : hostname)
+        foreach (char c in first)
         {
             if (label.Length == MaxChars) break;
-            char lower = char.ToLowerInvariant(c);
-            if (lower is (>= 'a' and <= 'z') or (>= '0' and <= '9')) label.Append(lower);
+            if (c is (>= 'a' and <= 'z') or (>= '0' and <= '9')) label.Append(c);
             else if (label.Length > 0 && label[^1] != '-') label.Append('-');
         }
         while (label.Length > 0 && label[^1] == '-') label.Length--;

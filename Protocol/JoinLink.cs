@@ -1,5 +1,10 @@
+using System.Buffers;
 using System.Buffers.Text;
 using System.Diagnostics.CodeAnalysis;
+using System.Net;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
 
 namespace Mesh.Protocol;
 
@@ -17,6 +22,7 @@ public sealed record JoinLink(string Host, int Port, ReadOnlyMemory<byte> Pin, s
 {
     public const string Scheme = "mesh";
     private const int PinChars = 43;
+    private static readonly SearchValues<char> IPv6Alphabet = SearchValues.Create("0123456789abcdefABCDEF:.");
 
     public static bool TryParse(string text, [NotNullWhen(true)] out JoinLink? link, [NotNullWhen(false)] out string? error)
     {
@@ -38,7 +44,8 @@ public sealed record JoinLink(string Host, int Port, ReadOnlyMemory<byte> Pin, s
         if (!TrySplitAuthority(parts[0], out string host, out int port))
             return Fail("HOST:PORT of the join link is not a host and a port from 1 to 65535", out error);
         byte[] pin = new byte[32];
-        if (parts[1].Length != PinChars || !Base64Url.TryDecodeFromChars(parts[1], pin, out int n) || n != 32)
+        // Not TryDecodeFromChars, which throws on what is not base64url.
+        if (parts[1].Length != PinChars || Base64Url.DecodeFromChars(parts[1], pin, out _, out int n) != OperationStatus.Done || n != 32)
             return Fail($"the pin of the join link is not {PinChars} characters of base64url; was the link cut off?", out error);
         string? network = parts.Length == 3 && parts[2].Length > 0 ? parts[2] : null;
         if (network is not null && !NetworkName.IsValid(network))
@@ -61,7 +68,19 @@ public sealed record JoinLink(string Host, int Port, ReadOnlyMemory<byte> Pin, s
     /// <summary>Without the secret.</summary>
     public override string ToString() => CoordinatorAddress + (Network is null ? "" : "/" + Network);
 
-    /// <summary>Splits "host:port", "1.2.3.4:port" or "[v6]:port".</summary>
+    /// <summary>By value, the pin's bytes included; the secret in fixed time.</summary>
+    public bool Equals(JoinLink? other) =>
+        other is not null && Host == other.Host && Port == other.Port && Network == other.Network && Pin.Span.SequenceEqual(other.Pin.Span)
+        && PreAuthKey is null == other.PreAuthKey is null
+        && CryptographicOperations.FixedTimeEquals(
+            MemoryMarshal.AsBytes(PreAuthKey.AsSpan()), MemoryMarshal.AsBytes(other.PreAuthKey.AsSpan()));
+
+    public override int GetHashCode() => HashCode.Combine(Host, Port, Network);
+
+    /// <summary>
+    /// Splits "host:port", "1.2.3.4:port" or "[v6]:port". Names are ASCII (a look-alike would only fail at the pin, later and
+    /// less clearly), IPv4 has four decimal parts, IPv6 no zone (it means nothing on another machine).
+    /// </summary>
     public static bool TrySplitAuthority(string authority, out string host, out int port)
     {
         (host, port) = ("", 0);
@@ -71,12 +90,26 @@ public sealed record JoinLink(string Host, int Port, ReadOnlyMemory<byte> Pin, s
         if (host.StartsWith('[') && host.EndsWith(']'))
         {
             host = host[1..^1];
-            if (!System.Net.IPAddress.TryParse(host, out var v6) || v6.GetAddressBytes().Length != 16) return false;
+            // The alphabet keeps out what IPAddress would take as well: brackets, a port, a zone.
+            if (host.AsSpan().ContainsAnyExcept(IPv6Alphabet) || !host.Contains(':', StringComparison.Ordinal)
+                || !IPAddress.TryParse(host, out _)) return false;
         }
-        else if (Uri.CheckHostName(host) is not (UriHostNameType.Dns or UriHostNameType.IPv4)) return false;
+        else if (!IsNameOrIPv4(host)) return false;
         var digits = authority.AsSpan(colon + 1);
         return digits.Length is > 0 and <= 5 && digits.IndexOfAnyExceptInRange('0', '9') < 0
             && int.TryParse(digits, out port) && port is > 0 and <= 65535;
+    }
+
+    private static bool IsNameOrIPv4(string host)
+    {
+        if (!Ascii.IsValid(host)) return false;
+        return Uri.CheckHostName(host) switch
+        {
+            UriHostNameType.Dns => true,
+            // "127.1" and "0x7f.1" count as IPv4 there.
+            UriHostNameType.IPv4 => IPAddress.TryParse(host, out var address) && address.ToString() == host,
+            _ => false,
+        };
     }
 
     private static bool IsKey(string key)
