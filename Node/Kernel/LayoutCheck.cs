@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Mesh.Node.Routes;
 
 namespace Mesh.Node.Kernel;
 
@@ -22,6 +23,11 @@ internal static class LayoutCheck
         Expect<PollFd>(8);
         Expect<TimeVal>(16);
         Expect<InterfaceRequest>(40);
+        Expect<SockAddrNetlink>(12);
+        Expect<NetlinkHeader>(16);
+        Expect<LinkHeader>(16);
+        Expect<AddressHeader>(8);
+        Expect<RouteHeader>(12);
         if (!BitConverter.IsLittleEndian)
             throw new PlatformNotSupportedException("mesh runs on little-endian machines only");
     }

@@ -1,5 +1,7 @@
 using System.Net;
+using System.Net.Sockets;
 using Mesh.Node.Kernel;
+using Mesh.Node.Routes;
 using Mesh.Node.Udp;
 
 namespace Mesh.Node.Tests.Udp;
@@ -28,6 +30,55 @@ public class LinuxUdpTransportTests
         Assert.True(e.IsPortInUse);
         Assert.Contains($"cannot listen on IPv4 UDP port {first.Port}", e.Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void A_port_taken_in_one_family_only_is_in_use_and_leaves_nothing_bound()
+    {
+        using var occupant = new Socket(AddressFamily.InterNetworkV6, SocketType.Dgram, ProtocolType.Udp);
+        occupant.DualMode = false;
+        occupant.Bind(new IPEndPoint(IPAddress.IPv6Any, 0));
+        int port = ((IPEndPoint)occupant.LocalEndPoint!).Port;
+
+        Assert.True(Assert.Throws<UdpException>(() => LinuxUdpTransport.Open(port)).IsPortInUse);
+
+        using var free = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        free.Bind(new IPEndPoint(IPAddress.Any, port));
+    }
+
+    [Fact]
+    public void A_host_with_IPv6_switched_off_still_has_IPv4() => NetworkNamespace.Run(() =>
+    {
+        File.WriteAllText("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
+        using var client = new RouteClient();
+        client.SetUp(1, up: true);
+        using LinuxUdpTransport transport = LinuxUdpTransport.Open(0);
+
+        Assert.Equal(UdpSendResult.Sent, transport.Send(Hello, Loopback4(transport)));
+        Assert.Equal(UdpSendResult.Unreachable, transport.Send(Hello, Loopback6(transport)));
+    });
+
+    [Fact]
+    public void A_source_address_that_has_disappeared_is_let_go() => NetworkNamespace.Run(() =>
+    {
+        using var client = new RouteClient();
+        client.SetUp(1, up: true);
+        client.AddAddress(1, IPAddress.Parse("192.0.2.1"), 32);
+        client.AddAddress(1, IPAddress.Parse("192.0.2.2"), 32);
+        using LinuxUdpTransport a = LinuxUdpTransport.Open(0);
+        using LinuxUdpTransport b = LinuxUdpTransport.Open(0);
+        using var batch = new UdpReceiveBatch(1, 64);
+        a.Send(Hello, UdpEndpoint.Parse($"192.0.2.1:{b.Port}"));
+        Receive(b, batch);
+        UdpEndpoint answer = batch.Endpoint(0).WithSource(0, 0xc0000202, 1);
+
+        Assert.Equal(UdpSendResult.Sent, b.Send(Hello, answer));
+        Receive(a, batch);
+        Assert.Equal($"192.0.2.2:{b.Port}", batch.Endpoint(0).ToString());
+        client.RemoveAddress(1, IPAddress.Parse("192.0.2.2"), 32);
+        Assert.Equal(UdpSendResult.SentWithoutSource, b.Send(Hello, answer));
+        Receive(a, batch);
+        Assert.Equal($"192.0.2.1:{b.Port}", batch.Endpoint(0).ToString());
+    });
 
     [Theory]
     [InlineData("127.0.0.1", "127.0.0.1")]
