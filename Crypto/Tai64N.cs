@@ -45,6 +45,8 @@ public readonly struct Tai64N : IEquatable<Tai64N>, IComparable<Tai64N>
         return nanoseconds < 1_000_000_000 ? new Tai64N(_seconds, (uint)nanoseconds) : new Tai64N(_seconds + 1, 0);
     }
 
+    public Tai64N AddSeconds(uint seconds) => new(_seconds + seconds, _nanoseconds);
+
     public int CompareTo(Tai64N other)
     {
         int seconds = _seconds.CompareTo(other._seconds);

@@ -11,14 +11,14 @@ namespace Mesh.Crypto.Noise;
 /// </code>
 /// A caller on the responding side reads the first message in two steps, so that it can look the initiator up in between.
 /// Every method returns false when a message is too short, a tag does not hold or a shared secret is all zero; the handshake is
-/// void then, and its caller disposes of it.
+/// void then, but for <see cref="TryReadSecond"/>, and its caller disposes of it.
 /// </summary>
 public sealed class NoiseIk : IDisposable
 {
     public const int FirstMessageOverhead = 32 + 48 + 16;
     public const int SecondMessageOverhead = 32 + 16;
 
-    private readonly SymmetricState _state;
+    private SymmetricState _state;
     private readonly bool _psk;
     private X25519PrivateKey? _ephemeral;
     private X25519PublicKey _remoteEphemeral;
@@ -102,7 +102,10 @@ public sealed class NoiseIk : IDisposable
         return true;
     }
 
-    /// <summary>Initiator: reads the second message. <see cref="Split"/> may follow.</summary>
+    /// <summary>
+    /// Initiator: reads the second message. <see cref="Split"/> may follow. One that does not hold leaves the handshake as it
+    /// was: whoever saw the first message can forge the second, and must not end the handshake by it.
+    /// </summary>
     /// <param name="presharedKey">32 bytes; zeroes for none. Empty where the protocol has no psk.</param>
     /// <param name="payload">Message length - 48.</param>
     public bool TryReadSecond(X25519PrivateKey local, ReadOnlySpan<byte> presharedKey, ReadOnlySpan<byte> message, Span<byte> payload)
@@ -110,11 +113,22 @@ public sealed class NoiseIk : IDisposable
         ArgumentNullException.ThrowIfNull(local);
         if (_ephemeral is null) throw new InvalidOperationException("the first message was not written");
         if (message.Length < SecondMessageOverhead) return false;
+        SymmetricState before = _state;
+        _state = before.Clone();
         var remote = new X25519PublicKey(message[..32]);
         MixEphemeral(remote);
-        if (!TryMixAgreement(_ephemeral, remote) || !TryMixAgreement(local, remote)) return false;
-        if (_psk) _state.MixKeyAndHash(presharedKey);
-        return _state.TryDecryptAndHash(message[32..], payload);
+        if (TryMixAgreement(_ephemeral, remote) && TryMixAgreement(local, remote))
+        {
+            if (_psk) _state.MixKeyAndHash(presharedKey);
+            if (_state.TryDecryptAndHash(message[32..], payload))
+            {
+                before.Dispose();
+                return true;
+            }
+        }
+        _state.Dispose();
+        _state = before;
+        return false;
     }
 
     /// <summary>The transport keys, 32 bytes each.</summary>

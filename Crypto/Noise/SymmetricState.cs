@@ -23,6 +23,12 @@ public sealed class SymmetricState : IDisposable
         initialHash.CopyTo(TranscriptHash);
     }
 
+    private SymmetricState(SymmetricState other)
+    {
+        other._memory.CopyTo(_memory, 0);
+        (_nonce, _hasKey) = (other._nonce, other._hasKey);
+    }
+
     private Span<byte> ChainingKey => _memory.AsSpan(0, Size);
 
     private Span<byte> TranscriptHash => _memory.AsSpan(Size, Size);
@@ -31,6 +37,9 @@ public sealed class SymmetricState : IDisposable
 
     /// <summary>The transcript hash so far, 32 bytes; after the last message it binds the whole handshake.</summary>
     public ReadOnlySpan<byte> HandshakeHash => TranscriptHash;
+
+    /// <summary>A copy that goes its own way: a message that may be forged is tried on one.</summary>
+    public SymmetricState Clone() => new(this);
 
     public void MixHash(ReadOnlySpan<byte> data) => Blake2s.Hash(TranscriptHash, data, TranscriptHash);
 

@@ -1,0 +1,53 @@
+namespace Mesh.Node.Device;
+
+/// <summary>Why a packet went no further. Bad input is data: it is counted, never thrown and never answered.</summary>
+public enum DropReason
+{
+    // Datagrams from the underlay.
+    /// <summary>Shorter or longer than its type allows, or empty.</summary>
+    MessageLength,
+    /// <summary>No WireGuard message type, or reserved bytes that are not zero.</summary>
+    MessageType,
+    /// <summary>mac1 is not under any of our keys: the sender does not know who we are.</summary>
+    Mac1,
+    /// <summary>More handshake messages than are looked at in time.</summary>
+    HandshakeQueueFull,
+    /// <summary>A handshake message whose tags do not hold, or with a key of low order.</summary>
+    HandshakeInvalid,
+    /// <summary>A valid initiation of someone who is no peer.</summary>
+    UnknownPeer,
+    /// <summary>An initiation no newer than one already seen.</summary>
+    InitiationReplayed,
+    /// <summary>An initiation within 20 ms of the one before.</summary>
+    InitiationFlood,
+    /// <summary>No session or handshake has this receiver index.</summary>
+    UnknownIndex,
+    /// <summary>A cookie reply; no cookie is asked for.</summary>
+    CookieUnexpected,
+    /// <summary>The session is older than 180 s, or its counter used up.</summary>
+    SessionExpired,
+    /// <summary>The counter was seen before or is far behind.</summary>
+    Replayed,
+    /// <summary>The tag of a transport message does not hold.</summary>
+    TransportInvalid,
+    /// <summary>The packet inside is not IPv4 or IPv6, or says it is longer than it is.</summary>
+    InnerMalformed,
+    /// <summary>The packet inside comes from an address that is not this peer's.</summary>
+    InnerSource,
+    /// <summary>The TUN interface did not take the packet.</summary>
+    TunRefused,
+
+    // Packets from the host.
+    /// <summary>Not IPv4 or IPv6, or cut short.</summary>
+    OutboundMalformed,
+    /// <summary>No peer has the destination among its allowed IPs.</summary>
+    NoRoute,
+    /// <summary>The peer has no endpoint.</summary>
+    NoEndpoint,
+    /// <summary>Pushed out of, or not let into, the queue of packets that wait for a handshake.</summary>
+    StagingFull,
+    /// <summary>The handshake was given up with packets waiting.</summary>
+    HandshakeFailed,
+    /// <summary>The kernel did not take the datagram.</summary>
+    SendFailed,
+}

@@ -1,0 +1,115 @@
+using System.Buffers.Binary;
+using Mesh.Crypto;
+using Mesh.Crypto.Noise;
+using Mesh.Protocol.WireGuard;
+
+namespace Mesh.Node.Device;
+
+/// <summary>
+/// Making and consuming handshake messages (paper section 5.4). Runs under the device's control lock. Nothing of a peer
+/// changes before the message is proven authentic and new.
+/// </summary>
+internal sealed class Handshakes(WireGuardDevice device)
+{
+    /// <param name="message">148 bytes.</param>
+    /// <returns>False when there is no key to send under, or the peer's is of low order: nothing may be sent.</returns>
+    public bool TryCreateInitiation(Peer peer, Span<byte> message)
+    {
+        if (device.Identity.Current is not { } local || peer.Identities is not [var remote, ..]) return false;
+        device.EndHandshake(peer);
+        if (!remote.TryGetStaticStatic(local, out ReadOnlySpan<byte> staticStatic)) return false;
+
+        Span<byte> stamp = stackalloc byte[Tai64N.Length];
+        device.InitiationClock.Next().Write(stamp);
+        var noise = NoiseIk.Initiator(NoiseProtocol.WireGuard, remote.PublicKey);
+        if (!noise.TryWriteFirst(X25519PrivateKey.Generate(), local.PrivateKey, remote.PublicKey, staticStatic, stamp,
+            message.Slice(InitiationLayout.Noise, InitiationLayout.NoiseLength)))
+        {
+            noise.Dispose();
+            return false;
+        }
+        var handshake = new OutgoingHandshake(peer, local, remote, noise);
+        device.Indices.Add(handshake);
+        peer.Handshake = handshake;
+
+        BinaryPrimitives.WriteUInt32LittleEndian(message, (uint)MessageType.Initiation);
+        BinaryPrimitives.WriteUInt32LittleEndian(message[InitiationLayout.Sender..], handshake.LocalIndex);
+        remote.Mac1.Compute(message[..InitiationLayout.Mac1], message.Slice(InitiationLayout.Mac1, Blake2s.MacLength));
+        message[InitiationLayout.Mac2..].Clear();
+        return true;
+    }
+
+    /// <summary>Makes a session of an initiation, as responder.</summary>
+    /// <param name="response">92 bytes, written when nothing is dropped.</param>
+    public DropReason? ConsumeInitiation(ReadOnlySpan<byte> message, Span<byte> response, out Peer? peer)
+    {
+        peer = null;
+        if (device.Identity.FindByMac1(message[..InitiationLayout.Mac1], message.Slice(InitiationLayout.Mac1, Blake2s.MacLength)) is not { } local)
+            return DropReason.Mac1;
+
+        ReadOnlySpan<byte> first = message.Slice(InitiationLayout.Noise, InitiationLayout.NoiseLength);
+        using var noise = NoiseIk.Responder(NoiseProtocol.WireGuard, local.PrivateKey);
+        if (!noise.TryReadFirstStatic(local.PrivateKey, first)) return DropReason.HandshakeInvalid;
+        if (device.FindIdentity(noise.RemoteStatic) is not { } remote) return DropReason.UnknownPeer;
+        Span<byte> stampBytes = stackalloc byte[Tai64N.Length];
+        if (!remote.TryGetStaticStatic(local, out ReadOnlySpan<byte> staticStatic)
+            || !noise.TryReadFirstPayload(staticStatic, first, stampBytes))
+            return DropReason.HandshakeInvalid;
+
+        Peer sender = remote.Peer;
+        var stamp = Tai64N.Read(stampBytes);
+        if (stamp <= sender.LastStamp) return DropReason.InitiationReplayed;
+        long now = device.Now;
+        if (now - sender.LastInitiationReceived < Timing.InitiationInterval.Ticks) return DropReason.InitiationFlood;
+        sender.LastStamp = stamp;
+        sender.LastInitiationReceived = now;
+
+        Span<byte> psk = stackalloc byte[SecretKey.Length];
+        sender.CopyPresharedKey(psk);
+        bool ok = noise.TryWriteSecond(X25519PrivateKey.Generate(), psk, default,
+            response.Slice(ResponseLayout.Noise, ResponseLayout.NoiseLength));
+        System.Security.Cryptography.CryptographicOperations.ZeroMemory(psk);
+        if (!ok) return DropReason.HandshakeInvalid;
+
+        uint remoteIndex = BinaryPrimitives.ReadUInt32LittleEndian(message[InitiationLayout.Sender..]);
+        var keypair = new Keypair(sender, isInitiator: false, remoteIndex, now);
+        noise.Split(keypair.ReceiveKey, keypair.SendKey);
+        device.Indices.Add(keypair);
+        sender.Keypairs.Add(keypair);
+
+        BinaryPrimitives.WriteUInt32LittleEndian(response, (uint)MessageType.Response);
+        BinaryPrimitives.WriteUInt32LittleEndian(response[ResponseLayout.Sender..], keypair.LocalIndex);
+        BinaryPrimitives.WriteUInt32LittleEndian(response[ResponseLayout.Receiver..], remoteIndex);
+        remote.Mac1.Compute(response[..ResponseLayout.Mac1], response.Slice(ResponseLayout.Mac1, Blake2s.MacLength));
+        response[ResponseLayout.Mac2..].Clear();
+        peer = sender;
+        return null;
+    }
+
+    /// <summary>Makes a session of the response to our initiation.</summary>
+    public DropReason? ConsumeResponse(ReadOnlySpan<byte> message, out Peer? peer)
+    {
+        peer = null;
+        if (device.Identity.FindByMac1(message[..ResponseLayout.Mac1], message.Slice(ResponseLayout.Mac1, Blake2s.MacLength)) is null)
+            return DropReason.Mac1;
+        if (device.Indices.Find(BinaryPrimitives.ReadUInt32LittleEndian(message[ResponseLayout.Receiver..])) is not OutgoingHandshake handshake)
+            return DropReason.UnknownIndex;
+
+        Span<byte> psk = stackalloc byte[SecretKey.Length];
+        handshake.Peer.CopyPresharedKey(psk);
+        bool ok = handshake.Noise.TryReadSecond(handshake.Local.PrivateKey, psk,
+            message.Slice(ResponseLayout.Noise, ResponseLayout.NoiseLength), default);
+        System.Security.Cryptography.CryptographicOperations.ZeroMemory(psk);
+        if (!ok) return DropReason.HandshakeInvalid;
+
+        uint remoteIndex = BinaryPrimitives.ReadUInt32LittleEndian(message[ResponseLayout.Sender..]);
+        var keypair = new Keypair(handshake.Peer, isInitiator: true, remoteIndex, device.Now);
+        handshake.Noise.Split(keypair.SendKey, keypair.ReceiveKey);
+        device.Indices.Replace(handshake, keypair);
+        peer = handshake.Peer;
+        peer.Handshake = null;
+        handshake.Dispose();
+        peer.Keypairs.Add(keypair);
+        return null;
+    }
+}
