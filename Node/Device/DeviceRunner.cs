@@ -1,0 +1,150 @@
+using Mesh.Node.Kernel;
+using Mesh.Node.Tun;
+using Mesh.Node.Udp;
+
+namespace Mesh.Node.Device;
+
+/// <summary>
+/// Runs a device's three paths on a thread each until it is disposed, or one of them fails; then all stop, and
+/// <see cref="Completion"/> says why.
+/// </summary>
+public sealed class DeviceRunner : IDisposable
+{
+    private static readonly TimeSpan LongestSleep = TimeSpan.FromHours(1);
+
+    private readonly WireGuardDevice _device;
+    private readonly IUdpTransport _udp;
+    private readonly Poller _outboundPoller = new(1);
+    private readonly Poller _inboundPoller = new(2);
+    private readonly ControlSignal _controlSignal = new();
+    private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Thread[] _threads;
+    private volatile bool _stopping;
+    private volatile bool _portChanged = true;
+
+    public DeviceRunner(WireGuardDevice device, ITunDevice tun, IUdpTransport udp)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(tun);
+        ArgumentNullException.ThrowIfNull(udp);
+        (_device, _udp) = (device, udp);
+        _outboundPoller.Watch(tun.PollFd);
+        _inboundPoller.Watch(-1);
+        _inboundPoller.Watch(-1);
+        device.OnWakeControl(_controlSignal.Set);
+        _threads = [Start("outbound", RunOutbound), Start("inbound", RunInbound), Start("control", RunControl)];
+    }
+
+    /// <summary>
+    /// Ends when the device does: without error when it was disposed, with a <see cref="TunException"/> when the interface is
+    /// gone, with any other exception for a defect.
+    /// </summary>
+    public Task Completion => _completion.Task;
+
+    /// <summary>To be called after the transport's port was changed, as its descriptors are new then.</summary>
+    public void PortChanged()
+    {
+        _portChanged = true;
+        _inboundPoller.Wake();
+    }
+
+    /// <summary>Stops the threads and waits for their end.</summary>
+    public void Dispose()
+    {
+        Stop();
+        foreach (Thread thread in _threads)
+            if (thread != Thread.CurrentThread) thread.Join();
+        _outboundPoller.Dispose();
+        _inboundPoller.Dispose();
+        _completion.TrySetResult();
+    }
+
+    private void RunOutbound()
+    {
+        while (!_stopping)
+            if (!_device.Outbound.Run()) _outboundPoller.Wait(-1);
+    }
+
+    private void RunInbound()
+    {
+        while (!_stopping)
+        {
+            if (_portChanged)
+            {
+                _portChanged = false;
+                _inboundPoller.Change(1, _udp.PollFd4);
+                _inboundPoller.Change(2, _udp.PollFd6);
+            }
+            if (!_device.Inbound.Run()) _inboundPoller.Wait(-1);
+        }
+    }
+
+    private void RunControl()
+    {
+        while (!_stopping)
+        {
+            long next = _device.Control.Run();
+            long ticks = Math.Clamp(next - _device.Now, 0, LongestSleep.Ticks);
+            // Up, so that a timer that is due in less than a millisecond is not spun for.
+            _controlSignal.Wait((int)((ticks + TimeSpan.TicksPerMillisecond - 1) / TimeSpan.TicksPerMillisecond));
+        }
+    }
+
+    private Thread Start(string name, Action run)
+    {
+        var thread = new Thread(() =>
+        {
+            try
+            {
+                run();
+            }
+#pragma warning disable CA1031 // Whatever ends a path ends the device, and is told to its owner.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                _completion.TrySetException(e);
+            }
+            Stop();
+        })
+        {
+            Name = "mesh " + name,
+            IsBackground = true,
+        };
+        thread.Start();
+        return thread;
+    }
+
+    private void Stop()
+    {
+        _stopping = true;
+        _outboundPoller.Wake();
+        _inboundPoller.Wake();
+        _controlSignal.Set();
+    }
+
+    /// <summary>Sets that come while nobody waits are kept, as one.</summary>
+    private sealed class ControlSignal
+    {
+        private readonly object _gate = new();
+        private bool _set;
+
+        public void Set()
+        {
+            if (Volatile.Read(ref _set)) return;
+            lock (_gate)
+            {
+                _set = true;
+                Monitor.Pulse(_gate);
+            }
+        }
+
+        public void Wait(int milliseconds)
+        {
+            lock (_gate)
+            {
+                if (!_set) Monitor.Wait(_gate, milliseconds);
+                _set = false;
+            }
+        }
+    }
+}
