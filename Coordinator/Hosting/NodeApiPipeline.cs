@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace Mesh.Coordinator.Hosting;
 
 /// <summary>A call of the node API: parses its message and answers. Written once for each path.</summary>
-/// <param name="IsPoll">Stays open, so it does not count against the rate of requests.</param>
+/// <param name="IsPoll">Stays open; polls are counted apart from other requests.</param>
 /// <param name="InvokeAsync">Answers with a message, a problem, or null when it has written its answer itself.</param>
 internal sealed record NodeCall(
     string Path, bool IsPoll, MessageParser Parser, Func<HttpContext, MachineFeature, IMessage, ValueTask<NodeReply>> InvokeAsync)
@@ -36,7 +36,8 @@ internal readonly record struct NodeReply(IMessage? Message, Problem? Problem)
 /// typed problem; it is counted, and never logged one by one.
 /// </summary>
 internal sealed partial class NodeApiPipeline(
-    IEnumerable<NodeCall> calls, AddressRateLimiter requests, CoordinatorMetrics metrics, ILogger<NodeApiPipeline> log)
+    IEnumerable<NodeCall> calls, AddressRateLimiter requests, AddressRateLimiter polls, CoordinatorMetrics metrics,
+    ILogger<NodeApiPipeline> log)
 {
     private readonly Dictionary<string, NodeCall> _calls = calls.ToDictionary(call => call.Path, StringComparer.Ordinal);
 
@@ -74,8 +75,9 @@ internal sealed partial class NodeApiPipeline(
     private async ValueTask<NodeReply> AnswerAsync(HttpContext context)
     {
         bool known = _calls.TryGetValue(context.Request.Path.Value ?? "", out var call);
-        if (call is not { IsPoll: true } && context.Connection.RemoteIpAddress is { } address && !requests.TryTake(address))
-            return Problems.RateLimited;
+        // Polls have a bucket of their own: a fleet that comes back must not shut out its own reports.
+        var limiter = call is { IsPoll: true } ? polls : requests;
+        if (context.Connection.RemoteIpAddress is { } address && !limiter.TryTake(address)) return Problems.RateLimited;
         if (!known || call is null) return Problems.NotFound;
         if (!HttpMethods.IsPost(context.Request.Method)) return Problems.MethodNotAllowed;
         if (context.Request.ContentType != NodeApi.MessageContentType) return Problems.UnsupportedMediaType;

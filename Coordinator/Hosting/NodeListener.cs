@@ -1,6 +1,7 @@
 using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Trust;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -83,4 +84,8 @@ internal static class NodeListener
 
 /// <summary>The machine key that the connection's client has proven to hold.</summary>
 /// <param name="SubjectPublicKeyInfo">91 bytes, ECDSA P-256.</param>
-internal sealed record MachineFeature(byte[] SubjectPublicKeyInfo);
+internal sealed record MachineFeature(byte[] SubjectPublicKeyInfo)
+{
+    /// <summary>SHA-256 of it, as the network knows machines by.</summary>
+    public Bytes32 Id { get; } = Bytes32.Sha256Of(SubjectPublicKeyInfo);
+}

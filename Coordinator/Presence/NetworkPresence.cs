@@ -10,9 +10,15 @@ namespace Mesh.Coordinator.Presence;
 /// </summary>
 public sealed class NetworkPresence
 {
+    /// <summary>Versions that <see cref="ChangedBetween"/> goes back.</summary>
+    public const int ChangesKept = 16 * 1024;
+
     private readonly TimeProvider _time;
     private readonly Lock _lock = new();
     private readonly Dictionary<ulong, PresenceSession> _sessions = [];
+
+    /// <summary>Which node made each of the newest versions; a ring.</summary>
+    private readonly ulong[] _changedAt = new ulong[ChangesKept];
     private ImmutableDictionary<ulong, DateTimeOffset> _lastSeen = ImmutableDictionary<ulong, DateTimeOffset>.Empty;
     private volatile PresenceView _current = new(0, ImmutableDictionary<ulong, NodePresence>.Empty);
 
@@ -34,6 +40,21 @@ public sealed class NetworkPresence
     public ulong Epoch { get; }
 
     public PresenceView Current => _current;
+
+    /// <summary>Nodes that changed after one version up to another; null when that is too long ago to be known.</summary>
+    public IReadOnlyCollection<ulong>? ChangedBetween(long after, long upTo)
+    {
+        lock (_lock)
+        {
+            var last = _current.Version;
+            if (after < 0 || after < last - ChangesKept || upTo > last)
+                return null;
+            HashSet<ulong> changed = [];
+            for (var version = after + 1; version <= upTo; version++)
+                changed.Add(_changedAt[version % ChangesKept]);
+            return changed;
+        }
+    }
 
     /// <summary>Begins a session and ends the node's earlier one, if any.</summary>
     /// <param name="bootId">16 bytes that the node's daemon chose when it started.</param>
@@ -113,7 +134,7 @@ public sealed class NetworkPresence
             var view = _current;
             changed = view.Nodes.ContainsKey(nodeId);
             if (changed)
-                _current = new PresenceView(view.Version + 1, view.Nodes.Remove(nodeId));
+                Publish(nodeId, view.Version + 1, view.Nodes.Remove(nodeId));
         }
 
         session?.Supersede(SessionEnd.Forgotten);
@@ -146,7 +167,14 @@ public sealed class NetworkPresence
         if (after.Online == before.Online && after.Endpoints == before.Endpoints)
             return false;
         var version = view.Version + 1;
-        _current = new PresenceView(version, view.Nodes.SetItem(nodeId, after with { Version = version }));
+        Publish(nodeId, version, view.Nodes.SetItem(nodeId, after with { Version = version }));
         return true;
+    }
+
+    /// <summary>The caller holds the lock.</summary>
+    private void Publish(ulong nodeId, long version, ImmutableDictionary<ulong, NodePresence> nodes)
+    {
+        _changedAt[version % ChangesKept] = nodeId;
+        _current = new PresenceView(version, nodes);
     }
 }

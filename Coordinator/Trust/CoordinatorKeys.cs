@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Mesh.Coordinator.Cli;
 using Mesh.Coordinator.Hosting;
+using Mesh.Coordinator.Log;
 using Mesh.Protocol.Control;
 
 namespace Mesh.Coordinator.Trust;
@@ -28,10 +29,11 @@ internal sealed class CoordinatorKeys : IDisposable
 
     private CoordinatorKeys(
         StateDirectory state, TimeProvider clock, ECDsa? root, X509Certificate2 rootCertificate, ECDsa issuer,
-        X509Certificate2 issuerCertificate, LogSigner log)
+        X509Certificate2 issuerCertificate, EcdsaLogSigner log)
     {
         (_state, _clock, _root, _issuer, _issuerCertificate) = (state, clock, root, issuer, issuerCertificate);
         RootCertificate = rootCertificate;
+        RootSpki = rootCertificate.PublicKey.ExportSubjectPublicKeyInfo();
         Log = log;
         Pin = CoordinatorTrust.PinOf(rootCertificate);
     }
@@ -41,7 +43,11 @@ internal sealed class CoordinatorKeys : IDisposable
     /// <summary>SHA-256 over the root's SubjectPublicKeyInfo, 32 bytes; what join links carry.</summary>
     public ReadOnlyMemory<byte> Pin { get; }
 
-    public LogSigner Log { get; }
+    /// <summary>The root's SubjectPublicKeyInfo: all that is needed to check a log.</summary>
+    public ReadOnlyMemory<byte> RootSpki { get; }
+
+    /// <summary>Signs the heads of every network's log.</summary>
+    public EcdsaLogSigner Log { get; }
 
     public DateTimeOffset IssuerExpires => _issuerCertificate.NotAfter;
 
@@ -121,7 +127,7 @@ internal sealed class CoordinatorKeys : IDisposable
         var (issuer, issuerCertificate) = ReadPair(state, "issuer") ?? MakeIssuer(state, Needed(root), now);
         var (logKey, logCertificate) = ReadPair(state, "log") ?? MakeLogKey(state, Needed(root));
         return new CoordinatorKeys(
-            state, clock, root, rootCertificate, issuer, issuerCertificate, new LogSigner(logKey, logCertificate));
+            state, clock, root, rootCertificate, issuer, issuerCertificate, new EcdsaLogSigner(logKey, logCertificate.RawData));
     }
 
     private static ECDsa Needed(ECDsa? root) =>

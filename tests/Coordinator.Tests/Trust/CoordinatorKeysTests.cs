@@ -1,7 +1,7 @@
 using System.Security.Cryptography.X509Certificates;
-using Google.Protobuf;
 using Mesh.Coordinator.Cli;
 using Mesh.Coordinator.Hosting;
+using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Trust;
 using Mesh.Protocol.Control;
 
@@ -77,17 +77,12 @@ public sealed class CoordinatorKeysTests : IDisposable
     {
         using var state = StateDirectory.Open(_directory);
         using var keys = CoordinatorKeys.Open(state, _clock);
-        byte[] network = new byte[16], hash = new byte[32], canonical = new byte[LogHeads.CanonicalBytes];
-        LogHeads.WriteCanonical(network, 7, hash, canonical);
-        var head = new LogHead
-        {
-            Position = 7, Hash = ByteString.CopyFrom(hash), Signature = ByteString.CopyFrom(keys.Log.Sign(canonical)),
-            LogKeyCertificate = ByteString.CopyFrom(keys.Log.Certificate.Span),
-        };
+        var network = NetworkId.New();
+        var head = keys.Log.Sign(network, new LogPoint(7, Bytes32.Sha256Of([1]))).ToMessage();
         byte[] root = keys.RootCertificate.PublicKey.ExportSubjectPublicKeyInfo();
-        Assert.Equal(LogHeadVerdict.Valid, LogHeads.Verify(head, network, root));
+        Assert.Equal(LogHeadVerdict.Valid, LogHeads.Verify(head, network.ToArray(), root));
         head.Position = 8;
-        Assert.Equal(LogHeadVerdict.BadSignature, LogHeads.Verify(head, network, root));
+        Assert.Equal(LogHeadVerdict.BadSignature, LogHeads.Verify(head, network.ToArray(), root));
     }
 
     [Theory]

@@ -1,0 +1,39 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Mesh.Coordinator.Log;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Mesh.Coordinator.Admin;
+
+/// <summary>
+/// The admin API's unix socket. The file's rights (0600, in a directory of 0700) say who may use it; the peer's user id only
+/// says whom the log names.
+/// </summary>
+internal static class AdminListener
+{
+    public const int BodyBytes = 64 * 1024;
+
+    private const int SolSocket = 1;
+    private const int SoPeerCred = 17;
+    private const int MaxConnections = 256;
+
+    public static void Configure(KestrelServerOptions kestrel, string socket)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = BodyBytes;
+        kestrel.Limits.MaxConcurrentConnections = MaxConnections;
+        kestrel.ListenUnixSocket(socket, listen => listen.Protocols = HttpProtocols.Http1);
+    }
+
+    /// <summary>Who asks, as unix(7) vouches for him.</summary>
+    public static Actor ActorOf(HttpContext context)
+    {
+        if (context.Features.Get<IConnectionSocketFeature>()?.Socket is not { } socket) return Actor.LocalAdmin(uint.MaxValue);
+        Span<byte> credentials = stackalloc byte[12]; // struct ucred: pid, uid, gid
+        return socket.GetRawSocketOption(SolSocket, SoPeerCred, credentials) == credentials.Length
+            ? Actor.LocalAdmin(MemoryMarshal.Read<uint>(credentials[4..]))
+            : Actor.LocalAdmin(uint.MaxValue);
+    }
+}

@@ -1,0 +1,73 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Mesh.Coordinator.Hosting;
+
+namespace Mesh.Coordinator.Admin;
+
+// What the admin API says, and what --json prints: the same objects. Times are RFC 3339 in UTC; absent fields are unset.
+
+internal sealed record StatusModel(
+    string Version, string Address, string Pin, string StateDirectory, bool RootKeyHeld, DateTimeOffset IssuerExpires,
+    IReadOnlyList<NetworkModel> Networks);
+
+internal sealed record NetworkModel(
+    string Name, string Id, long Position, string Policy, int Nodes, int Online, string Ipv4Pool, string Ipv6Prefix);
+
+internal sealed record RootModel(string Pin, string Address, bool KeyHeld, DateTimeOffset IssuerExpires, string PublicKey);
+
+internal sealed record KeyModel(
+    ulong Id, string Status, string? User, IReadOnlyList<string> Tags, bool Reusable, bool Ephemeral, int Uses,
+    DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt);
+
+/// <summary>A new pre-auth key, with its secret, which is shown this once.</summary>
+internal sealed record CreatedKeyModel(KeyModel Key, string Secret, string Link);
+
+internal sealed record CreateKeyModel
+{
+    public string? User { get; init; }
+
+    public IReadOnlyList<string>? Tags { get; init; }
+
+    public bool Reusable { get; init; }
+
+    public bool Ephemeral { get; init; }
+
+    /// <summary>Absent: 24 hours. 0: never.</summary>
+    public long? ExpiresInSeconds { get; init; }
+}
+
+internal sealed record NodeModel(
+    ulong Id, string Name, IReadOnlyList<string> Addresses, string NodeKey, string State, bool Online, DateTimeOffset? LastSeen,
+    string? User, IReadOnlyList<string> Tags, bool Ephemeral, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, string Hostname,
+    string Os, string MeshVersion, IReadOnlyList<string> Endpoints);
+
+/// <param name="Preset">"allow-all" or "deny-all".</param>
+internal sealed record PolicyModel([property: JsonRequired] string Preset);
+
+internal sealed record EventModel(long Position, DateTimeOffset Time, string Actor, string Kind, string What, string Hash);
+
+/// <param name="Erased">Positions whose payload was erased; that is no problem.</param>
+internal sealed record VerificationModel(
+    string Network, bool Valid, long Position, string Hash, long Events, long Heads, IReadOnlyList<long> Erased,
+    IReadOnlyList<VerificationProblemModel> Problems);
+
+internal sealed record VerificationProblemModel(long Position, string Problem);
+
+internal sealed record ListModel<T>(IReadOnlyList<T> Items);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    NumberHandling = JsonNumberHandling.Strict, WriteIndented = true)]
+[JsonSerializable(typeof(StatusModel))]
+[JsonSerializable(typeof(RootModel))]
+[JsonSerializable(typeof(CreatedKeyModel))]
+[JsonSerializable(typeof(CreateKeyModel))]
+[JsonSerializable(typeof(PolicyModel))]
+[JsonSerializable(typeof(VerificationModel))]
+[JsonSerializable(typeof(ListModel<NetworkModel>))]
+[JsonSerializable(typeof(ListModel<KeyModel>))]
+[JsonSerializable(typeof(KeyModel))]
+[JsonSerializable(typeof(ListModel<NodeModel>))]
+[JsonSerializable(typeof(ListModel<EventModel>))]
+[JsonSerializable(typeof(Problem))]
+internal sealed partial class AdminJson : JsonSerializerContext;

@@ -1,0 +1,21 @@
+namespace Mesh.Coordinator.Cli;
+
+/// <summary>Addresses of the admin API, as a client asks for them.</summary>
+internal static class Paths
+{
+    public const string Status = "/v1/status";
+    public const string Root = "/v1/root";
+    public const string Networks = "/v1/networks";
+
+    public static string Keys(string network) => Of(network, "keys");
+
+    public static string Nodes(string network) => Of(network, "nodes");
+
+    public static string Policy(string network) => Of(network, "policy");
+
+    public static string Log(string network) => Of(network, "log");
+
+    private static string Of(string network, string what) => Protocol.NetworkName.IsValid(network)
+        ? $"{Networks}/{network}/{what}"
+        : throw new CliFailure(ExitCode.Usage, "--network is not the name of a network", "a name has 1 to 63 of a-z, 0-9 and '-'");
+}

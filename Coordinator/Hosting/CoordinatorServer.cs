@@ -1,0 +1,222 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Mesh.Coordinator.Admin;
+using Mesh.Coordinator.Cli;
+using Mesh.Coordinator.Map;
+using Mesh.Coordinator.Network;
+using Mesh.Coordinator.Registration;
+using Mesh.Coordinator.Trust;
+using Mesh.Protocol;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Coordinator.Hosting;
+
+/// <summary>
+/// A coordinator at work: its state directory, keys and networks, and two listeners that share nothing but those: the node
+/// API over TLS, and the admin API on a unix socket. Each is a web host of its own, so that no path of one can be reached
+/// through the other.
+/// </summary>
+internal sealed partial class CoordinatorServer : IAsyncDisposable
+{
+    private const string TokenKeyFile = "token.key";
+
+    /// <summary>What polls get to say goodbye in.</summary>
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(5);
+
+    private readonly StateDirectory _state;
+    private readonly CoordinatorKeys _keys;
+    private readonly NetworkSet _networks;
+    private readonly ChallengeTable _challenges;
+    private readonly PreviousKeyRetirement _retirement;
+    private readonly CoordinatorMetrics _metrics;
+    private readonly WebApplication _nodeApi;
+    private readonly WebApplication _adminApi;
+
+    private CoordinatorServer(
+        StateDirectory state, CoordinatorKeys keys, NetworkSet networks, ChallengeTable challenges,
+        PreviousKeyRetirement retirement, CoordinatorMetrics metrics, WebApplication nodeApi, WebApplication adminApi, IPEndPoint endPoint)
+    {
+        (_state, _keys, _networks, _challenges, _retirement, _metrics, _nodeApi, _adminApi, EndPoint) =
+            (state, keys, networks, challenges, retirement, metrics, nodeApi, adminApi, endPoint);
+    }
+
+    /// <summary>Where nodes reach it; the real port when 0 was asked for.</summary>
+    public IPEndPoint EndPoint { get; }
+
+    public NetworkSet Networks => _networks;
+
+    public CoordinatorKeys Keys => _keys;
+
+    public string AdminSocket => _state.AdminSocket;
+
+    /// <summary>Opens everything and serves. Whatever fails leaves nothing behind.</summary>
+    /// <param name="configureLogging">The caller's choice of where logs go; the levels are set here.</param>
+    /// <exception cref="StartFailure">With what to do about it.</exception>
+    public static async Task<CoordinatorServer> StartAsync(
+        ServeOptions options, TimeProvider clock, Action<ILoggingBuilder> configureLogging)
+    {
+        var opened = new Stack<object>();
+        try
+        {
+            var loggers = LoggerFactory.Create(logging => Logging(logging, configureLogging));
+            opened.Push(loggers);
+            var state = Opened(opened, StateDirectory.Open(options.StateDirectory));
+            var log = loggers.CreateLogger<CoordinatorServer>();
+            if (state.WasTightened) LogTightened(log, state.Path);
+            var keys = Opened(opened, CoordinatorKeys.Open(state, clock));
+            var metrics = Opened(opened, new CoordinatorMetrics());
+            var challenges = Opened(opened, new ChallengeTable(clock));
+            var retirement = Opened(opened, new PreviousKeyRetirement(clock, loggers.CreateLogger<PreviousKeyRetirement>()));
+            var directory = new NetworkDirectory(state.Networks, keys.Log, clock, loggers.CreateLogger<NetworkRuntime>());
+            var networks = Opened(opened, new NetworkSet(
+                directory, retirement, TokenKey(state), clock, metrics, loggers.CreateLogger<MapHub>()));
+            await networks.OpenAllAsync();
+
+            int perSecond = options.RequestsPerSecondPerAddress;
+            var pipeline = new NodeApiPipeline(
+                [
+                    .. new RegistrationCalls(networks, challenges, retirement, clock).Calls,
+                    .. new MapCalls(networks, keys, new ForkWatch(loggers.CreateLogger<ForkWatch>()), new HostFactGate(clock)).Calls,
+                ],
+                new AddressRateLimiter(clock, perSecond, 4 * perSecond), new AddressRateLimiter(clock, perSecond, 4 * perSecond),
+                metrics, loggers.CreateLogger<NodeApiPipeline>());
+
+            var nodeApi = Opened(opened, BuildNodeApi(options, keys, clock, pipeline, configureLogging));
+            await StartAsync(nodeApi, options.Listen.ToString());
+            var endPoint = BoundTo(nodeApi, options.Listen);
+            var links = new JoinLinks(keys.Pin, options.PublicHost, endPoint);
+            var adminApi = Opened(opened, BuildAdminApi(state, clock, networks, keys, links, loggers, configureLogging));
+            File.Delete(state.AdminSocket);
+            await StartAsync(adminApi, state.AdminSocket);
+            File.SetUnixFileMode(state.AdminSocket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            LogServing(log, endPoint, links.Address, networks.All.Count);
+            return new CoordinatorServer(state, keys, networks, challenges, retirement, metrics, nodeApi, adminApi, endPoint);
+        }
+        catch
+        {
+            while (opened.TryPop(out var thing)) await CloseAsync(thing);
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _networks.Stop();
+        using (var timeout = new CancellationTokenSource(StopTimeout))
+        {
+            await _adminApi.StopAsync(timeout.Token);
+            await _nodeApi.StopAsync(timeout.Token);
+        }
+        foreach (object thing in new object[] { _adminApi, _nodeApi, _networks, _retirement, _challenges, _metrics, _keys })
+            await CloseAsync(thing);
+        File.Delete(_state.AdminSocket);
+        _state.Dispose();
+    }
+
+    private static WebApplication BuildNodeApi(
+        ServeOptions options, CoordinatorKeys keys, TimeProvider clock, NodeApiPipeline pipeline, Action<ILoggingBuilder> configureLogging)
+    {
+        var builder = Builder(configureLogging);
+        int perSecond = options.RequestsPerSecondPerAddress;
+        var handshakes = new AddressRateLimiter(clock, perSecond, 4 * perSecond);
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration()
+            .ConfigureKestrel(kestrel => NodeListener.Configure(kestrel, options, keys, handshakes));
+        var app = builder.Build();
+        app.Run(pipeline.HandleAsync);
+        return app;
+    }
+
+    private static WebApplication BuildAdminApi(
+        StateDirectory state, TimeProvider clock, NetworkSet networks, CoordinatorKeys keys, JoinLinks links, ILoggerFactory loggers,
+        Action<ILoggingBuilder> configureLogging)
+    {
+        var builder = Builder(configureLogging);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => AdminListener.Configure(kestrel, state.AdminSocket));
+        builder.Services.AddRoutingCore();
+        var app = builder.Build();
+        AdminApi.Map(app, new AdminContext(state, networks, keys, links, clock), loggers.CreateLogger<AdminContext>());
+        return app;
+    }
+
+    private static WebApplicationBuilder Builder(Action<ILoggingBuilder> configureLogging)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        Logging(builder.Logging, configureLogging);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = StopTimeout);
+        return builder;
+    }
+
+    private static void Logging(ILoggingBuilder logging, Action<ILoggingBuilder> configure)
+    {
+        logging.SetMinimumLevel(LogLevel.Information);
+        // What the web server says of single requests and connections is up to strangers.
+        logging.AddFilter("Microsoft", LogLevel.Warning);
+        logging.AddFilter("Microsoft.AspNetCore.Server.Kestrel", LogLevel.Error);
+        // A host that does not start is said by whoever starts it.
+        logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
+        configure(logging);
+    }
+
+    private static async Task StartAsync(WebApplication app, string where)
+    {
+        try
+        {
+            await app.StartAsync();
+        }
+        catch (Exception e) when (e is IOException or SocketException or AddressInUseException or UnauthorizedAccessException)
+        {
+            bool taken = e is AddressInUseException || e.InnerException is AddressInUseException
+                or SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse };
+            throw new StartFailure(ExitCode.AddressUnusable,
+                taken ? $"{where} is taken by another program" : $"cannot listen on {where}: {e.Message}",
+                "choose another address with --listen, or stop the other program", e);
+        }
+        catch (ArgumentException e) when (e is ArgumentOutOfRangeException or { ParamName: "path" })
+        {
+            throw new StartFailure(ExitCode.StateDirectoryUnusable, $"{where} is too long for a socket: {e.Message}",
+                "choose a state directory with a shorter path", e);
+        }
+    }
+
+    private static IPEndPoint BoundTo(WebApplication app, IPEndPoint asked)
+    {
+        string address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        return new IPEndPoint(asked.Address, new Uri(address).Port);
+    }
+
+    // Resume tokens stay good over a restart, so their key is kept.
+    private static byte[] TokenKey(StateDirectory state)
+    {
+        if (state.TryRead(TokenKeyFile) is { Length: ResumeToken.KeyBytes } key) return key;
+        key = RandomNumberGenerator.GetBytes(ResumeToken.KeyBytes);
+        state.Write(TokenKeyFile, key);
+        return key;
+    }
+
+    private static T Opened<T>(Stack<object> opened, T thing)
+        where T : class
+    {
+        opened.Push(thing);
+        return thing;
+    }
+
+    private static async ValueTask CloseAsync(object thing)
+    {
+        if (thing is IAsyncDisposable later) await later.DisposeAsync();
+        else if (thing is IDisposable now) now.Dispose();
+    }
+
+    [LoggerMessage(EventId = 1002, Level = LogLevel.Information, Message = "Serving nodes on {EndPoint} as {Address}, {Networks} network(s)")]
+    private static partial void LogServing(ILogger logger, IPEndPoint endPoint, string address, int networks);
+
+    [LoggerMessage(EventId = 1003, Level = LogLevel.Warning, Message = "The state directory {Path} was open to others; it is 0700 now")]
+    private static partial void LogTightened(ILogger logger, string path);
+}

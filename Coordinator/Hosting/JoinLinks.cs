@@ -1,0 +1,42 @@
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
+using Mesh.Protocol;
+
+namespace Mesh.Coordinator.Hosting;
+
+/// <summary>Makes join links that lead back here.</summary>
+internal sealed class JoinLinks
+{
+    private readonly string _host;
+    private readonly int _port;
+    private readonly ReadOnlyMemory<byte> _pin;
+
+    /// <param name="publicHost">HOST:PORT, checked before; null for the address that is listened on.</param>
+    public JoinLinks(ReadOnlyMemory<byte> pin, string? publicHost, IPEndPoint listen)
+    {
+        _pin = pin;
+        if (publicHost is null || !JoinLink.TrySplitAuthority(publicHost, out _host!, out _port))
+            (_host, _port) = (Reachable(listen.Address).ToString(), listen.Port);
+    }
+
+    /// <summary>mesh://HOST:PORT/PIN; no secret.</summary>
+    public string Address => new JoinLink(_host, _port, _pin, null, null).CoordinatorAddress;
+
+    /// <summary>The link with its secret, for the one moment it is shown.</summary>
+    public string Reveal(string network, string? preAuthKey) => new JoinLink(_host, _port, _pin, network, preAuthKey).Reveal();
+
+    // Listening on every address names none; the first that others can reach stands in. --public-host says it better.
+    private static IPAddress Reachable(IPAddress listen)
+    {
+        if (!listen.Equals(IPAddress.Any) && !listen.Equals(IPAddress.IPv6Any)) return listen;
+        var family = listen.AddressFamily;
+        return NetworkInterface.GetAllNetworkInterfaces()
+            .Where(i => i.OperationalStatus == OperationalStatus.Up && i.NetworkInterfaceType != NetworkInterfaceType.Loopback)
+            .SelectMany(i => i.GetIPProperties().UnicastAddresses.Select(a => a.Address))
+            .Where(a => !a.IsIPv6LinkLocal && !IPAddress.IsLoopback(a))
+            .OrderBy(a => a.AddressFamily == AddressFamily.InterNetwork ? 0 : 1)
+            .FirstOrDefault(a => family == AddressFamily.InterNetworkV6 || a.AddressFamily == family)
+            ?? (family == AddressFamily.InterNetworkV6 ? IPAddress.IPv6Loopback : IPAddress.Loopback);
+    }
+}

@@ -1,0 +1,59 @@
+using Mesh.Coordinator.Network;
+using Mesh.Coordinator.Network.Events;
+
+namespace Mesh.Coordinator.Map;
+
+/// <summary>
+/// Which nodes each of the newest positions of the log touched, so that a delta looks at those alone. A ring of fixed
+/// length: whoever comes from before it looks at every node. Thread-safe.
+/// </summary>
+internal sealed class ChangeIndex(long position, int capacity)
+{
+    /// <summary>The whole network may look different: a new policy, or an event whose payload is erased.</summary>
+    private static readonly ulong[] Everything = [0];
+
+    private readonly Lock _lock = new();
+    private readonly ulong[][] _touched = new ulong[capacity][];
+    private readonly long _first = position;
+    private long _last = position;
+
+    /// <summary>The nodes that an event touches; null for all of them. A node id is never 0.</summary>
+    public static ulong[]? TouchedBy(NetworkEvent e) => e.Payload switch
+    {
+        NodeRegistered p => [p.Id],
+        NodeReauthorized p => [p.Id],
+        NodeKeyChanged p => [p.Id],
+        NodeKeyRetired p => [p.Id],
+        NodeLoggedOut p => [p.Id],
+        NodeDeleted p => [p.Id],
+        NodeHostReported or PreAuthKeyCreated or PreAuthKeyRevoked => [],
+        _ => null,
+    };
+
+    public void Add(NetworkEvent e)
+    {
+        lock (_lock)
+        {
+            _last = e.Header.Position;
+            _touched[_last % capacity] = TouchedBy(e) ?? Everything;
+        }
+    }
+
+    /// <summary>
+    /// Adds the nodes touched after one position up to another. False when that is not known, or is everything.
+    /// </summary>
+    public bool TryCollect(long after, long upTo, HashSet<ulong> nodes)
+    {
+        lock (_lock)
+        {
+            if (after < _first || after < _last - capacity || upTo > _last) return false;
+            for (long p = after + 1; p <= upTo; p++)
+            {
+                ulong[] touched = _touched[p % capacity];
+                if (ReferenceEquals(touched, Everything)) return false;
+                foreach (ulong id in touched) nodes.Add(id);
+            }
+            return true;
+        }
+    }
+}

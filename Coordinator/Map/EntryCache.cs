@@ -1,0 +1,40 @@
+using System.Collections.Concurrent;
+using Mesh.Coordinator.Network;
+using Mesh.Coordinator.Presence;
+
+namespace Mesh.Coordinator.Map;
+
+/// <summary>
+/// The encoded entries of a network's nodes, shared by all polls: one for each node, of the state last asked for. Bounded by
+/// the number of nodes. Thread-safe; the arrays are not to be changed.
+/// </summary>
+internal sealed class EntryCache
+{
+    private readonly ConcurrentDictionary<ulong, (Node Node, byte[] Bytes)> _entries = new();
+    private readonly ConcurrentDictionary<ulong, (NodePresence Presence, byte[] Bytes)> _presences = new();
+
+    /// <summary>See <see cref="PeerEntry.Encode(Node)"/>.</summary>
+    public byte[] Of(Node node)
+    {
+        if (_entries.TryGetValue(node.Id, out var cached) && ReferenceEquals(cached.Node, node)) return cached.Bytes;
+        byte[] bytes = PeerEntry.Encode(node);
+        _entries[node.Id] = (node, bytes);
+        return bytes;
+    }
+
+    /// <summary>See <see cref="PeerEntry.Encode(ulong, NodePresence?)"/>.</summary>
+    public byte[] Of(ulong nodeId, NodePresence? presence)
+    {
+        if (presence is null) return PeerEntry.Encode(nodeId, null);
+        if (_presences.TryGetValue(nodeId, out var cached) && ReferenceEquals(cached.Presence, presence)) return cached.Bytes;
+        byte[] bytes = PeerEntry.Encode(nodeId, presence);
+        _presences[nodeId] = (presence, bytes);
+        return bytes;
+    }
+
+    public void Forget(ulong nodeId)
+    {
+        _entries.TryRemove(nodeId, out _);
+        _presences.TryRemove(nodeId, out _);
+    }
+}

@@ -1,0 +1,141 @@
+using System.Buffers.Binary;
+using System.IO.Pipelines;
+using Google.Protobuf;
+using Mesh.Protocol.Control;
+
+namespace Mesh.Coordinator.Map;
+
+/// <summary>
+/// Writes map frames to a poll's answer, piece by piece, and waits for the reader after every few: what a stalled poll holds
+/// of encoded bytes is a chunk here and <see cref="ControlLimits.StalledPollBytes"/> in the server, however large its view.
+/// </summary>
+internal sealed class FrameWriter(PipeWriter output, TimeProvider clock)
+{
+    private const int ChunkBytes = 16 * 1024;
+    private const int MaxVarintBytes = 5;
+
+    private long _waitingSince = -1;
+    private int _unflushed;
+
+    /// <summary>For how long the reader has taken nothing; null when nothing waits. Any thread.</summary>
+    public TimeSpan? StalledFor =>
+        Interlocked.Read(ref _waitingSince) is >= 0 and var since ? clock.GetElapsedTime(since) : null;
+
+    /// <summary>Writes a frame of small size. False when the reader is gone.</summary>
+    public ValueTask<bool> WriteAsync(MapFrame frame)
+    {
+        int size = frame.CalculateSize();
+        var span = output.GetSpan(NodeApi.FrameLengthBytes + size);
+        BinaryPrimitives.WriteUInt32BigEndian(span, (uint)size);
+        frame.WriteTo(span.Slice(NodeApi.FrameLengthBytes, size));
+        output.Advance(NodeApi.FrameLengthBytes + size);
+        return FlushAsync();
+    }
+
+    /// <summary>
+    /// Writes a snapshot or delta: its message without its lists of peers and presences, and those as encoded items. The items
+    /// are walked twice, once to count. False when the reader is gone.
+    /// </summary>
+    /// <param name="frameTag">Tag of the frame's kind within MapFrame.</param>
+    /// <param name="items">Each with the tag of its field.</param>
+    public async ValueTask<bool> WriteAsync(byte frameTag, byte[] message, Func<IEnumerable<FrameItem>> items, int contentBytes)
+    {
+        int size = 1 + VarintBytes(contentBytes) + contentBytes;
+        WriteStart(frameTag, size, contentBytes);
+        if (!await WriteAsync(message)) return false;
+        foreach (var item in items())
+        {
+            WriteTag(item.Tag, item.ContentBytes);
+            if (!await WriteAsync(item.Content)) return false;
+            if (item.Suffix is not null)
+            {
+                WriteTag(item.SuffixTag, item.Suffix.Length);
+                if (!await WriteAsync(item.Suffix)) return false;
+            }
+        }
+        return await FlushAsync();
+    }
+
+    /// <summary>Bytes of a message with its items.</summary>
+    public static long ContentBytes(byte[] message, IEnumerable<FrameItem> items)
+    {
+        long bytes = message.Length;
+        foreach (var item in items) bytes += item.WireBytes;
+        return bytes;
+    }
+
+    public static int VarintBytes(int value)
+    {
+        int bytes = 1;
+        for (uint rest = (uint)value >> 7; rest != 0; rest >>= 7) bytes++;
+        return bytes;
+    }
+
+    private void WriteStart(byte frameTag, int size, int contentBytes)
+    {
+        var span = output.GetSpan(NodeApi.FrameLengthBytes + 1 + MaxVarintBytes);
+        BinaryPrimitives.WriteUInt32BigEndian(span, (uint)size);
+        span[NodeApi.FrameLengthBytes] = frameTag;
+        Advance(NodeApi.FrameLengthBytes + 1 + WriteVarint(span[(NodeApi.FrameLengthBytes + 1)..], contentBytes));
+    }
+
+    private void WriteTag(byte tag, int length)
+    {
+        var span = output.GetSpan(1 + MaxVarintBytes);
+        span[0] = tag;
+        Advance(1 + WriteVarint(span[1..], length));
+    }
+
+    private async ValueTask<bool> WriteAsync(byte[] bytes)
+    {
+        for (int offset = 0; offset < bytes.Length;)
+        {
+            int length = Math.Min(bytes.Length - offset, ChunkBytes);
+            bytes.AsSpan(offset, length).CopyTo(output.GetSpan(length));
+            Advance(length);
+            offset += length;
+            if (_unflushed >= ChunkBytes && !await FlushAsync()) return false;
+        }
+        return true;
+    }
+
+    private void Advance(int bytes)
+    {
+        output.Advance(bytes);
+        _unflushed += bytes;
+    }
+
+    private async ValueTask<bool> FlushAsync()
+    {
+        _unflushed = 0;
+        Interlocked.Exchange(ref _waitingSince, clock.GetTimestamp());
+        try
+        {
+            var result = await output.FlushAsync();
+            return result is { IsCompleted: false, IsCanceled: false };
+        }
+        finally
+        {
+            Interlocked.Exchange(ref _waitingSince, -1);
+        }
+    }
+
+    private static int WriteVarint(Span<byte> span, int value)
+    {
+        uint rest = (uint)value;
+        int at = 0;
+        for (; rest >= 0x80; rest >>= 7) span[at++] = (byte)(rest | 0x80);
+        span[at++] = (byte)rest;
+        return at;
+    }
+}
+
+/// <summary>One item of a repeated message field, encoded: content, and behind it one more message field of it, or none.</summary>
+/// <param name="Tag">Of the field that the item stands in: a number below 16, length-delimited.</param>
+internal readonly record struct FrameItem(byte Tag, byte[] Content, byte SuffixTag, byte[]? Suffix)
+{
+    public int ContentBytes =>
+        Content.Length + (Suffix is null ? 0 : 1 + FrameWriter.VarintBytes(Suffix.Length) + Suffix.Length);
+
+    public int WireBytes => 1 + FrameWriter.VarintBytes(ContentBytes) + ContentBytes;
+}

@@ -1,0 +1,79 @@
+using Mesh.Coordinator.Network;
+using Mesh.Coordinator.Presence;
+
+namespace Mesh.Coordinator.Map;
+
+/// <summary>
+/// What leads from one view of a node to a later one: the difference of the two snapshots. Pure; the candidates only say
+/// where to look.
+/// </summary>
+/// <param name="Upserts">New in view, or another entry.</param>
+/// <param name="Removals">No longer in view.</param>
+/// <param name="Presences">In view before and after with the same entry, but another presence.</param>
+/// <param name="SelfChanged">The node's own entry differs.</param>
+/// <param name="FilterChanged">The filter differs.</param>
+internal sealed record MapDifference(
+    IReadOnlyList<Node> Upserts, IReadOnlyList<ulong> Removals, IReadOnlyList<ulong> Presences, bool SelfChanged, bool FilterChanged)
+{
+    public bool IsEmpty => Upserts.Count == 0 && Removals.Count == 0 && Presences.Count == 0 && !SelfChanged && !FilterChanged;
+
+    /// <param name="touched">Nodes that may differ between the states; null for any.</param>
+    /// <param name="moved">Nodes whose presence may differ; null for any.</param>
+    public static MapDifference Between(
+        MapCursor from, NetworkState state, PresenceView presence, ulong viewerId, EntryCache entries,
+        IReadOnlyCollection<ulong>? touched, IReadOnlyCollection<ulong>? moved)
+    {
+        var before = new MapView(from.State, viewerId);
+        var after = new MapView(state, viewerId);
+        // The viewer's own move, or another policy, may change whom it sees: then everybody is looked at.
+        bool selfChanged = !SameEntry(entries, before.Viewer, after.Viewer);
+        bool refilter = before.MayFilterDifferently(after);
+        if (refilter) touched = null;
+
+        List<Node> upserts = [];
+        List<ulong> removals = [];
+        HashSet<ulong> settled = [];
+        foreach (ulong id in touched ?? AllOf(from.State, state))
+        {
+            bool saw = before.Sees(id, out var old);
+            bool sees = after.Sees(id, out var now);
+            if (sees && (!saw || !SameEntry(entries, old, now)))
+            {
+                upserts.Add(now!);
+                settled.Add(id);
+            }
+            else if (saw && !sees)
+            {
+                removals.Add(id);
+            }
+        }
+
+        List<ulong> presences = [];
+        foreach (ulong id in moved ?? AllOf(state))
+        {
+            if (settled.Contains(id) || !after.Sees(id, out _)) continue;
+            if (from.Presence is not { } known || !ReferenceEquals(known.Find(id), presence.Find(id))) presences.Add(id);
+        }
+
+        bool filterChanged = refilter && !before.Filter().Equals(after.Filter());
+        return new MapDifference(upserts, removals, presences, selfChanged, filterChanged);
+    }
+
+    private static bool SameEntry(EntryCache entries, Node? old, Node? now)
+    {
+        if (ReferenceEquals(old, now)) return true;
+        if (old is null || now is null) return false;
+        // The old one first, so that the cache ends with the newer.
+        byte[] was = entries.Of(old);
+        return was.AsSpan().SequenceEqual(entries.Of(now));
+    }
+
+    private static IReadOnlyCollection<ulong> AllOf(NetworkState state) => [.. state.Nodes.Keys];
+
+    private static HashSet<ulong> AllOf(NetworkState first, NetworkState second)
+    {
+        HashSet<ulong> all = [.. first.Nodes.Keys];
+        all.UnionWith(second.Nodes.Keys);
+        return all;
+    }
+}

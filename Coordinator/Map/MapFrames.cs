@@ -1,0 +1,55 @@
+using Google.Protobuf;
+using Mesh.Coordinator.Network;
+using Mesh.Coordinator.Presence;
+using Mesh.Protocol.Control;
+
+namespace Mesh.Coordinator.Map;
+
+/// <summary>Encodes a view, or the difference of two, as a frame of a poll.</summary>
+internal sealed class MapFrames(FrameWriter writer, EntryCache entries, Hosting.CoordinatorMetrics metrics)
+{
+    // Tags: field number and wire type 2, as node_api.proto numbers them.
+    private const byte SnapshotTag = MapFrame.SnapshotFieldNumber << 3 | 2;
+    private const byte DeltaTag = MapFrame.DeltaFieldNumber << 3 | 2;
+    private const byte SnapshotPeersTag = Snapshot.PeersFieldNumber << 3 | 2;
+    private const byte DeltaUpsertsTag = Delta.UpsertsFieldNumber << 3 | 2;
+    private const byte DeltaPresencesTag = Delta.PresencesFieldNumber << 3 | 2;
+    private const byte PeerPresenceTag = Peer.PresenceFieldNumber << 3 | 2;
+
+    /// <param name="snapshot">Without its peers.</param>
+    public ValueTask<FrameOutcome> WriteSnapshotAsync(Snapshot snapshot, MapView view, PresenceView presence) =>
+        WriteAsync("snapshot", SnapshotTag, snapshot, () => view.Peers().Select(node => Entry(SnapshotPeersTag, node, presence)));
+
+    /// <param name="delta">Without its upserts and presences.</param>
+    public ValueTask<FrameOutcome> WriteDeltaAsync(Delta delta, MapDifference difference, PresenceView presence) =>
+        WriteAsync("delta", DeltaTag, delta, () => difference.Upserts.Select(node => Entry(DeltaUpsertsTag, node, presence))
+            .Concat(difference.Presences.Select(id => new FrameItem(DeltaPresencesTag, entries.Of(id, presence.Find(id)), 0, null))));
+
+    public async ValueTask<FrameOutcome> WriteAsync(MapFrame frame)
+    {
+        metrics.Frame(frame.FrameCase.ToString(), frame.CalculateSize());
+        return await writer.WriteAsync(frame) ? FrameOutcome.Written : FrameOutcome.ReaderGone;
+    }
+
+    private async ValueTask<FrameOutcome> WriteAsync(string kind, byte tag, IMessage message, Func<IEnumerable<FrameItem>> items)
+    {
+        byte[] head = message.ToByteArray();
+        long bytes = FrameWriter.ContentBytes(head, items());
+        // Six bytes at most go before the content.
+        if (bytes > ControlLimits.MapFrameBytes - 6) return FrameOutcome.TooLarge;
+        metrics.Frame(kind, bytes);
+        return await writer.WriteAsync(tag, head, items, (int)bytes) ? FrameOutcome.Written : FrameOutcome.ReaderGone;
+    }
+
+    private FrameItem Entry(byte tag, Node node, PresenceView presence) =>
+        new(tag, entries.Of(node), PeerPresenceTag, entries.Of(node.Id, presence.Find(node.Id)));
+}
+
+internal enum FrameOutcome
+{
+    Written,
+    ReaderGone,
+
+    /// <summary>Over <see cref="ControlLimits.MapFrameBytes"/>; nothing was written.</summary>
+    TooLarge,
+}

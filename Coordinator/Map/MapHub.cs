@@ -1,0 +1,291 @@
+using System.Security.Cryptography;
+using Google.Protobuf;
+using Mesh.Coordinator.Hosting;
+using Mesh.Coordinator.Log;
+using Mesh.Coordinator.Network;
+using Mesh.Coordinator.Network.Events;
+using Mesh.Coordinator.Presence;
+using Mesh.Protocol.Control;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Coordinator.Map;
+
+/// <summary>
+/// The open polls of one network, and who of them is woken by what.
+/// <code>
+///   log event ──▶ classes of the nodes it touched ─┐  gathered; one worker at a time wakes the
+///   presence  ──▶ class of the node               ─┴▶ polls whose class sees one of these ──▶ each poll computes its delta
+/// </code>
+/// Costs one flag a poll that must hear of a change, and one timer for all of them together.
+/// </summary>
+internal sealed partial class MapHub : IDisposable
+{
+    /// <summary>Positions that the index of changes goes back.</summary>
+    private const int ChangesKept = 16 * 1024;
+
+    private static readonly TimeSpan TickInterval = TimeSpan.FromSeconds(1);
+
+    private readonly byte[] _tokenKey;
+    private readonly ILogger _log;
+    private readonly ChangeIndex _changes;
+    private readonly ITimer _ticker;
+
+    private readonly Lock _sessionLock = new();
+    private readonly Dictionary<ulong, PollSession> _sessions = [];
+    private readonly Dictionary<uint, HashSet<PollSession>> _byClass = [];
+    private bool _stopping;
+
+    private readonly Lock _pendingLock = new();
+    private HashSet<uint> _pendingClasses = [];
+    private HashSet<ulong> _pendingViewers = [];
+    private bool _pendingAll;
+    private bool _waking;
+
+    /// <param name="tokenKey">32 bytes, the same in every life of the coordinator.</param>
+    public MapHub(NetworkRuntime runtime, byte[] tokenKey, TimeProvider clock, CoordinatorMetrics metrics, ILogger log)
+    {
+        (Runtime, _tokenKey, Clock, Metrics, _log) = (runtime, tokenKey, clock, metrics, log);
+        _changes = new ChangeIndex(runtime.State.Position, ChangesKept);
+        runtime.StateChanged += OnStateChanged;
+        runtime.Presence.Changed += OnPresenceChanged;
+        _ticker = clock.CreateTimer(_ => Tick(), null, TickInterval, TickInterval);
+    }
+
+    public NetworkRuntime Runtime { get; }
+
+    public TimeProvider Clock { get; }
+
+    public CoordinatorMetrics Metrics { get; }
+
+    public EntryCache Entries { get; } = new();
+
+    public int OpenPolls
+    {
+        get { lock (_sessionLock) return _sessions.Count; }
+    }
+
+    /// <summary>
+    /// Files a session as its node's newest; the presence session that it was made with has ended the one before. False when
+    /// the coordinator stops.
+    /// </summary>
+    public bool Open(PollSession session)
+    {
+        lock (_sessionLock)
+        {
+            if (_stopping) return false;
+            if (_sessions.Remove(session.NodeId, out var earlier)) Unfile(earlier);
+            _sessions[session.NodeId] = session;
+            File(session, Runtime.State.FindNode(session.NodeId)?.ClassId ?? 0);
+        }
+        Metrics.PollOpened();
+        return true;
+    }
+
+    public void Close(PollSession session)
+    {
+        lock (_sessionLock)
+        {
+            if (_sessions.TryGetValue(session.NodeId, out var newest) && newest == session)
+            {
+                _sessions.Remove(session.NodeId);
+                Unfile(session);
+            }
+        }
+        Metrics.PollClosed();
+    }
+
+    /// <summary>Asks every poll to come back later, and takes no new ones.</summary>
+    public void Stop()
+    {
+        PollSession[] open;
+        lock (_sessionLock)
+        {
+            _stopping = true;
+            open = [.. _sessions.Values];
+        }
+        foreach (var session in open) session.End(NoticeKind.Reconnect);
+    }
+
+    /// <summary>
+    /// Passes on that a node wants to be reached by a peer. False when the two don't see each other, which looks the same as
+    /// a peer that does not exist; a peer without a poll hears nothing.
+    /// </summary>
+    public bool Reach(ulong fromNode, ulong toNode, IEnumerable<Endpoint> endpoints)
+    {
+        if (!new MapView(Runtime.State, fromNode).Sees(toNode, out _)) return false;
+        PollSession? session;
+        lock (_sessionLock) _sessions.TryGetValue(toNode, out session);
+        var reach = new Reach { NodeId = fromNode };
+        reach.Endpoints.AddRange(endpoints);
+        session?.AskToReach(reach);
+        return true;
+    }
+
+    public ByteString Token(ulong nodeId, NetworkState state, PresenceView presence) =>
+        UnsafeByteOperations.UnsafeWrap(
+            new ResumeToken(state.Point, Runtime.Presence.Epoch, presence.Version).Encode(_tokenKey, Runtime.Id, nodeId));
+
+    /// <summary>Where a token's node stands; null when it cannot be continued from, and needs a snapshot.</summary>
+    public MapCursor? Resume(ReadOnlySpan<byte> token, ulong nodeId)
+    {
+        if (!ResumeToken.TryDecode(token, _tokenKey, Runtime.Id, nodeId, out var decoded)) return null;
+        if (Runtime.StateAt(decoded.Point) is not { } state) return null;
+        // A state in which the node took no part has no view to continue from.
+        if (new MapView(state, nodeId).Viewer is null) return null;
+        bool known = decoded.PresenceEpoch == Runtime.Presence.Epoch;
+        return new MapCursor(state, null, known ? decoded.PresenceVersion : -1);
+    }
+
+    /// <summary>Nodes that may differ between a cursor and a state; null for any.</summary>
+    public HashSet<ulong>? TouchedBetween(MapCursor from, NetworkState state)
+    {
+        HashSet<ulong> touched = [];
+        return _changes.TryCollect(from.State.Position, state.Position, touched) ? touched : null;
+    }
+
+    /// <summary>Nodes whose presence may differ from what a cursor says; null for any.</summary>
+    public IReadOnlyCollection<ulong>? MovedBetween(MapCursor from, PresenceView presence) =>
+        from.PresenceVersion < 0 ? null : Runtime.Presence.ChangedBetween(from.PresenceVersion, presence.Version);
+
+    /// <summary>The wait before the next keepalive: the interval, a tenth more or less.</summary>
+#pragma warning disable CA1822, CA5394 // Jitter is no secret.
+    public TimeSpan NextKeepAlive() => ControlLimits.KeepAliveInterval * (0.9 + 0.2 * Random.Shared.NextDouble());
+#pragma warning restore CA1822, CA5394
+
+    public void ViewTooLarge(ulong nodeId) => LogViewTooLarge(_log, Runtime.Name, nodeId, ControlLimits.MapFrameBytes);
+
+    public void Dispose()
+    {
+        Stop();
+        _ticker.Dispose();
+        Runtime.StateChanged -= OnStateChanged;
+        Runtime.Presence.Changed -= OnPresenceChanged;
+        CryptographicOperations.ZeroMemory(_tokenKey);
+    }
+
+    private void Tick()
+    {
+        PollSession[] open;
+        lock (_sessionLock) open = [.. _sessions.Values];
+        foreach (var session in open) session.Tick();
+    }
+
+    // On the log's writer thread: gathers, and leaves the work to the pool.
+    private void OnStateChanged(StateChange change)
+    {
+        bool wake = false;
+        lock (_pendingLock)
+        {
+            foreach (var e in change.Events)
+            {
+                _changes.Add(e);
+                if (ChangeIndex.TouchedBy(e) is not { } touched)
+                {
+                    _pendingAll = wake = true;
+                    continue;
+                }
+                foreach (ulong id in touched)
+                {
+                    wake = true;
+                    _pendingViewers.Add(id);
+                    if (change.Before.FindNode(id) is { } before) _pendingClasses.Add(before.ClassId);
+                    if (change.After.FindNode(id) is { } after) _pendingClasses.Add(after.ClassId);
+                }
+            }
+        }
+        foreach (var e in change.Events)
+            if (e.Payload is NodeDeleted deleted) Forget(deleted.Id);
+        if (wake) ScheduleWaking();
+    }
+
+    private void OnPresenceChanged(ulong nodeId)
+    {
+        if (Runtime.State.FindNode(nodeId) is not { } node) return;
+        lock (_pendingLock) _pendingClasses.Add(node.ClassId);
+        ScheduleWaking();
+    }
+
+    private void Forget(ulong nodeId)
+    {
+        Entries.Forget(nodeId);
+        Runtime.Presence.Forget(nodeId);
+    }
+
+    private void ScheduleWaking()
+    {
+        lock (_pendingLock)
+        {
+            if (_waking) return;
+            _waking = true;
+        }
+        ThreadPool.UnsafeQueueUserWorkItem(static hub => hub.WakeAll(), this, preferLocal: false);
+    }
+
+    private void WakeAll()
+    {
+        while (true)
+        {
+            HashSet<uint> classes;
+            HashSet<ulong> viewers;
+            bool all;
+            lock (_pendingLock)
+            {
+                if (!_pendingAll && _pendingClasses.Count == 0 && _pendingViewers.Count == 0)
+                {
+                    _waking = false;
+                    return;
+                }
+                (classes, _pendingClasses) = (_pendingClasses, []);
+                (viewers, _pendingViewers) = (_pendingViewers, []);
+                (all, _pendingAll) = (_pendingAll, false);
+            }
+            Wake(classes, viewers, all);
+        }
+    }
+
+    private void Wake(HashSet<uint> classes, HashSet<ulong> viewers, bool all)
+    {
+        var state = Runtime.State;
+        lock (_sessionLock)
+        {
+            foreach (var session in all ? [.. _sessions.Values] : viewers.Select(id => _sessions.GetValueOrDefault(id)).OfType<PollSession>().ToList())
+            {
+                Refile(session, state);
+                session.Changed();
+            }
+            if (all) return;
+            foreach (var (viewerClass, sessions) in _byClass)
+            {
+                if (!classes.Any(touched => state.Policy.AreVisible(viewerClass, touched))) continue;
+                foreach (var session in sessions) session.Changed();
+            }
+        }
+    }
+
+    // The three below: the caller holds the session lock.
+    private void Refile(PollSession session, NetworkState state)
+    {
+        uint classId = state.FindNode(session.NodeId)?.ClassId ?? 0;
+        if (classId == session.ClassId) return;
+        Unfile(session);
+        File(session, classId);
+    }
+
+    private void File(PollSession session, uint classId)
+    {
+        session.ClassId = classId;
+        if (!_byClass.TryGetValue(classId, out var filed)) _byClass[classId] = filed = [];
+        filed.Add(session);
+    }
+
+    private void Unfile(PollSession session)
+    {
+        if (!_byClass.TryGetValue(session.ClassId, out var filed)) return;
+        filed.Remove(session);
+        if (filed.Count == 0) _byClass.Remove(session.ClassId);
+    }
+
+    [LoggerMessage(EventId = 1101, Level = LogLevel.Error,
+        Message = "In network {Network} the map of node {NodeId} is over {LimitBytes} bytes and was not sent; narrow the policy")]
+    private static partial void LogViewTooLarge(ILogger logger, string network, ulong nodeId, int limitBytes);
+}

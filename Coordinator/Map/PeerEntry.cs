@@ -1,0 +1,51 @@
+using System.Net;
+using Google.Protobuf;
+using Mesh.Coordinator.Network;
+using Mesh.Coordinator.Presence;
+using Mesh.Protocol.Control;
+
+namespace Mesh.Coordinator.Map;
+
+/// <summary>How a node stands in others' maps. The same bytes for everyone who sees it, so they are encoded once.</summary>
+internal static class PeerEntry
+{
+    /// <summary>A <see cref="Peer"/> without its presence, which is appended to the bytes (protobuf fields may follow in any order).</summary>
+    public static byte[] Encode(Node node)
+    {
+        var peer = new Peer
+        {
+            NodeId = node.Id,
+            Kind = PeerKind.Mesh,
+            OwnerId = node.OwnerId,
+            ClassId = node.ClassId,
+            Name = node.Name,
+            ExpiresAtMs = node.ExpiresAt?.ToUnixTimeMilliseconds() ?? 0,
+            NodeKey = ByteString.CopyFrom(node.NodeKey.AsSpan()),
+        };
+        if (node.PreviousNodeKey is { } previous) peer.PreviousNodeKey = ByteString.CopyFrom(previous.AsSpan());
+        peer.Prefixes.AddRange(OwnPrefixes(node));
+        return peer.ToByteArray();
+    }
+
+    /// <param name="presence">Null for a node of which nothing is known: offline, no endpoints.</param>
+    public static byte[] Encode(ulong nodeId, NodePresence? presence)
+    {
+        var message = new PeerPresence { NodeId = nodeId, Online = presence?.Online ?? false };
+        if (presence is not null)
+            foreach (var endpoint in presence.Endpoints) message.Endpoints.Add(ToMessage(endpoint));
+        return message.ToByteArray();
+    }
+
+    public static IEnumerable<Prefix> OwnPrefixes(Node node) => node.Addresses.Select(HostPrefix);
+
+    public static Endpoint ToMessage(PresenceEndpoint endpoint) => new()
+    {
+        Address = ByteString.CopyFrom(endpoint.Address.GetAddressBytes()), Port = endpoint.Port, Source = endpoint.Source,
+    };
+
+    private static Prefix HostPrefix(IPAddress address)
+    {
+        byte[] bytes = address.GetAddressBytes();
+        return new Prefix { Address = ByteString.CopyFrom(bytes), Length = (uint)bytes.Length * 8, Primary = true };
+    }
+}
