@@ -16,6 +16,9 @@ internal sealed class NetworkLab : IAsyncDisposable
     /// <summary>A directory for state, sockets and keys of the lab's processes. Short, because socket paths are bounded.</summary>
     public string Folder { get; } = Directory.CreateTempSubdirectory("lab").FullName;
 
+    /// <summary>The sandbox's own namespace, which the tests themselves run in, as a host: what listens there is reached by 127.0.0.1.</summary>
+    public NetworkNamespace Here => new(this, null);
+
     /// <summary>Adds a host. Its name in the system is unique: other labs may run at the same time.</summary>
     public async Task<NetworkNamespace> AddHostAsync(string name)
     {

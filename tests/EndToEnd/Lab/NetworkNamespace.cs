@@ -3,29 +3,25 @@ using System.Runtime.ExceptionServices;
 namespace Mesh.EndToEnd.Lab;
 
 /// <summary>One network namespace: a host of the lab, with nothing but its loopback until links are added.</summary>
-internal sealed class NetworkNamespace
+/// <param name="lab">Owns what is started here.</param>
+/// <param name="name">The name that <c>ip netns exec</c> takes; null for the namespace that the tests themselves run in.</param>
+internal sealed class NetworkNamespace(NetworkLab lab, string? name)
 {
     private static readonly TimeSpan CommandDeadline = TimeSpan.FromSeconds(30);
 
-    private readonly NetworkLab _lab;
-
-    internal NetworkNamespace(NetworkLab lab, string name)
-    {
-        _lab = lab;
-        Name = name;
-    }
+    private readonly string[] _enter = name is null ? [] : ["ip", "netns", "exec", name];
 
     /// <summary>The name that <c>ip netns exec</c> takes.</summary>
-    public string Name { get; }
+    public string Name => name ?? throw new InvalidOperationException("The tests' own namespace has no name");
 
     /// <summary>Starts a program inside.</summary>
     public LabProcess Start(IReadOnlyList<string> command, string? input = null, IReadOnlyDictionary<string, string?>? environment = null) =>
-        _lab.Own(LabProcess.Start(["ip", "netns", "exec", Name, .. command], input, environment));
+        lab.Own(LabProcess.Start([.. _enter, .. command], input, environment));
 
     /// <summary>Runs a program inside to its end.</summary>
     public async Task<CommandResult> TryAsync(IReadOnlyList<string> command, string? input = null, TimeSpan? deadline = null)
     {
-        await using var process = LabProcess.Start(["ip", "netns", "exec", Name, .. command], input);
+        await using var process = LabProcess.Start([.. _enter, .. command], input);
         return await process.WaitForExitAsync(deadline ?? CommandDeadline);
     }
 

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Mesh.EndToEnd.Lab;
 
 namespace Mesh.EndToEnd.Products;
@@ -16,12 +17,13 @@ internal sealed class CoordinatorProcess
     /// <param name="lab">Holds the state directory and the log.</param>
     /// <param name="host">Where it runs.</param>
     /// <param name="address">The host's address that it listens on, and that join links name.</param>
-    public CoordinatorProcess(NetworkLab lab, NetworkNamespace host, string address)
+    /// <param name="name">Of its files.</param>
+    public CoordinatorProcess(NetworkLab lab, NetworkNamespace host, string address, string name = "coordinator")
     {
         Host = host;
         _address = address;
-        StateDirectory = Path.Combine(lab.Folder, "coordinator");
-        LogFile = Path.Combine(lab.Folder, "coordinator.log");
+        StateDirectory = Path.Combine(lab.Folder, name);
+        LogFile = Path.Combine(lab.Folder, $"{name}.log");
     }
 
     public NetworkNamespace Host { get; }
@@ -33,15 +35,17 @@ internal sealed class CoordinatorProcess
 
     public int ProcessId => _process!.Id;
 
+    /// <summary>The command that starts it.</summary>
+    public string[] Command =>
+    [
+        Repository.Program("mesh-coordinator"), "serve", "--state-dir", StateDirectory,
+        "--listen", $"{_address}:{Port}", "--public-host", $"{_address}:{Port}",
+    ];
+
     /// <summary>Starts it, and waits until it answers its administrator.</summary>
     public async Task StartAsync()
     {
-        string[] command =
-        [
-            Repository.Program("mesh-coordinator"), "serve", "--state-dir", StateDirectory,
-            "--listen", $"{_address}:{Port}", "--public-host", $"{_address}:{Port}",
-        ];
-        _process = Host.Start(Daemon.LoggingTo(LogFile, command));
+        _process = Host.Start(Daemon.LoggingTo(LogFile, Command));
         await Wait.UntilAsync(
             "the coordinator answers its administrator",
             StartDeadline,
@@ -57,6 +61,9 @@ internal sealed class CoordinatorProcess
     /// <summary>Ends it in good order; returns its exit code.</summary>
     public async Task<int> StopAsync() => (await _process!.TerminateAsync(StopDeadline)).ExitCode;
 
+    /// <summary>Waits until it ended by itself.</summary>
+    public Task<CommandResult> WaitForExitAsync(TimeSpan deadline) => _process!.WaitForExitAsync(deadline);
+
     /// <summary>Runs an admin verb through the socket in the state directory.</summary>
     public Task<CommandResult> TryAsync(params string[] verb) =>
         Host.TryAsync([Repository.Program("mesh-coordinator"), .. verb, "--state-dir", StateDirectory]);
@@ -66,4 +73,11 @@ internal sealed class CoordinatorProcess
 
     /// <summary>A join link with a fresh single-use key, or whatever the options say.</summary>
     public Task<string> CreateLinkAsync(params string[] options) => RunAsync(["keys", "create", .. options]);
+
+    /// <summary>The ids of all pre-auth keys.</summary>
+    public async Task<IReadOnlyList<string>> KeyIdsAsync()
+    {
+        using var list = JsonDocument.Parse(await RunAsync("keys", "list", "--json"));
+        return [.. list.RootElement.GetProperty("keys").EnumerateArray().Select(key => key.GetProperty("id").ToString())];
+    }
 }
