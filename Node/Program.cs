@@ -1,1 +1,3 @@
-return 0;
+using Mesh.Node.Cli;
+
+return await MeshCommand.RunAsync(args, CommandStreams.OfConsole);

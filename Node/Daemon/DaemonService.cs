@@ -1,0 +1,118 @@
+using System.Net.NetworkInformation;
+using Mesh.Node.Cli;
+using Mesh.Node.Device;
+using Mesh.Node.LocalApi;
+using Mesh.Node.Ping;
+using Mesh.Node.Routes;
+using Mesh.Node.State;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Node.Daemon;
+
+/// <summary>
+/// The daemon's life: interface, runtime, local socket, ready; then the tick until the end; then all of it back. A failure
+/// anywhere ends the process with the code that <see cref="Outcome"/> holds, so that a supervisor starts it again.
+/// </summary>
+internal sealed partial class DaemonService(
+    DaemonOptions options, StateDirectory state, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<DaemonService> log)
+    : BackgroundService
+{
+    /// <summary>How often the host's addresses are compared, for changes that nobody told of.</summary>
+    private static readonly TimeSpan TickInterval = TimeSpan.FromSeconds(10);
+
+    private readonly ILogger _log = log;
+
+    /// <summary>Why the daemon ended; null when it was asked to.</summary>
+    public UserException? Outcome { get; private set; }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            await RunAsync(stoppingToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Asked to end.
+        }
+        catch (UserException e)
+        {
+            Outcome = e;
+        }
+#pragma warning disable CA1031 // The host would end with exit code 0; this way the code and the trace are kept.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            LogFailed(e);
+            Outcome = new UserException(ExitCode.Failed, $"the daemon failed: {e.Message}", "See its log; start it again.", e);
+        }
+        lifetime.StopApplication();
+    }
+
+    private async Task RunAsync(CancellationToken stop)
+    {
+        using var routes = new RouteClient();
+        var stamps = new InitiationClock(time, TimestampFile.Load(state), KeepStamp);
+        await using var tunnel = MeshTunnel.Open(routes, options.InterfaceName, options.ListenPort, stamps, time, _log);
+        var parts = new RuntimeParts(state, tunnel, () => LocalEndpoints.List(routes, tunnel.LinkIndex), time, Random.Shared.NextDouble, _log);
+        await using var runtime = new NodeRuntime(parts);
+        await using var server = new LocalServer(runtime, new Pinger(runtime, time), options.SocketPath, time, _log);
+        server.Start();
+        runtime.Resume();
+        LogReady(options.SocketPath, tunnel.InterfaceName, tunnel.ListenPort);
+        SystemdNotifier.Ready();
+        NetworkAddressChangedEventHandler changed = (_, _) => runtime.Tick();
+        NetworkChange.NetworkAddressChanged += changed;
+        try
+        {
+            await TickAsync(runtime, tunnel, server, stop).ConfigureAwait(false);
+        }
+        finally
+        {
+            NetworkChange.NetworkAddressChanged -= changed;
+            SystemdNotifier.Stopping();
+        }
+    }
+
+    private async Task TickAsync(NodeRuntime runtime, MeshTunnel tunnel, LocalServer server, CancellationToken stop)
+    {
+        using var ticks = new PeriodicTimer(TickInterval, time);
+        while (true)
+        {
+            var tick = ticks.WaitForNextTickAsync(stop).AsTask();
+            var first = await Task.WhenAny(tick, runtime.Failed, tunnel.Failed, server.Completion).ConfigureAwait(false);
+            if (first != tick)
+            {
+                stop.ThrowIfCancellationRequested();
+                await first.ConfigureAwait(false);
+                throw new InvalidOperationException("a part of the daemon ended by itself");
+            }
+            await tick.ConfigureAwait(false);
+            runtime.Tick();
+        }
+    }
+
+    // Without the bound on disk, stamps stay right until a restart; that is better than no handshakes.
+    private void KeepStamp(Crypto.Tai64N bound)
+    {
+        try
+        {
+            TimestampFile.Save(state, bound);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            LogStampNotKept(e.Message);
+        }
+    }
+
+    [LoggerMessage(EventId = 2501, Level = LogLevel.Information,
+        Message = "Ready: socket {Socket}, interface {Interface}, UDP port {Port}")]
+    private partial void LogReady(string socket, string @interface, int port);
+
+    [LoggerMessage(EventId = 2502, Level = LogLevel.Critical, Message = "The daemon failed")]
+    private partial void LogFailed(Exception exception);
+
+    [LoggerMessage(EventId = 2503, Level = LogLevel.Error, Message = "The time stamp of handshakes was not written to disk: {Reason}")]
+    private partial void LogStampNotKept(string reason);
+}

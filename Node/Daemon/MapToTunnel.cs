@@ -1,0 +1,51 @@
+using System.Net;
+using Mesh.Crypto;
+using Mesh.Node.Control;
+using Mesh.Node.Udp;
+using Mesh.Protocol.Control;
+
+namespace Mesh.Node.Daemon;
+
+/// <summary>What a map means for the tunnel at a time.</summary>
+internal static class MapToTunnel
+{
+    public static IReadOnlyList<IPNetwork> Addresses(IEnumerable<Prefix> addresses) => [.. addresses.Select(address => address.ToNetwork())];
+
+    /// <summary>
+    /// The peers to talk to: of a kind that this version knows, whose authorisation has not ended. A prefix counts only for
+    /// the peer that is primary for it.
+    /// </summary>
+    public static IReadOnlyList<TunnelPeer> Peers(NetworkMap map, DateTimeOffset now)
+    {
+        long nowMs = now.ToUnixTimeMilliseconds();
+        return [.. map.Peers.Values.Where(peer => IsLive(peer, nowMs)).Select(peer => new TunnelPeer(peer.NodeId, Keys(peer),
+            [.. peer.Prefixes.Where(prefix => prefix.Primary).Select(prefix => prefix.ToNetwork())]))];
+    }
+
+    public static IReadOnlyDictionary<ulong, IReadOnlyList<UdpEndpoint>> Candidates(NetworkMap map, DateTimeOffset now)
+    {
+        long nowMs = now.ToUnixTimeMilliseconds();
+        return map.Peers.Values.Where(peer => IsLive(peer, nowMs)).ToDictionary(peer => peer.NodeId, Endpoints);
+    }
+
+    /// <summary>When the next authorisation of a peer ends; null when none does.</summary>
+    public static DateTimeOffset? NextExpiry(NetworkMap map, DateTimeOffset now)
+    {
+        long nowMs = now.ToUnixTimeMilliseconds();
+        long next = map.Peers.Values.Select(peer => peer.ExpiresAtMs).Where(at => at > nowMs).DefaultIfEmpty(0).Min();
+        return next == 0 ? null : Time(next);
+    }
+
+    /// <summary>Null for 0 (never) and for a time beyond the calendar.</summary>
+    public static DateTimeOffset? Time(long unixMs) =>
+        unixMs is > 0 and <= 253_402_300_799_999 ? DateTimeOffset.FromUnixTimeMilliseconds(unixMs) : null;
+
+    public static bool IsLive(Peer peer, long nowMs) =>
+        peer.Kind is PeerKind.Mesh or PeerKind.Wireguard && (peer.ExpiresAtMs == 0 || peer.ExpiresAtMs > nowMs);
+
+    private static IReadOnlyList<UdpEndpoint> Endpoints(Peer peer) => [.. (peer.Presence?.Endpoints ?? []).Select(WireEndpoint.FromWire)];
+
+    private static X25519PublicKey[] Keys(Peer peer) => peer.PreviousNodeKey.IsEmpty
+        ? [new X25519PublicKey(peer.NodeKey.Span)]
+        : [new X25519PublicKey(peer.NodeKey.Span), new X25519PublicKey(peer.PreviousNodeKey.Span)];
+}

@@ -1,0 +1,276 @@
+using System.Net;
+using System.Net.Sockets;
+using Mesh.Crypto;
+using Mesh.Node.Cli;
+using Mesh.Node.Device;
+using Mesh.Node.Kernel;
+using Mesh.Node.Routes;
+using Mesh.Node.Tun;
+using Mesh.Node.Udp;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Node.Daemon;
+
+/// <summary>The tunnel on this host: the WireGuard engine over a TUN interface and UDP sockets, and its addresses and routes.</summary>
+internal sealed partial class MeshTunnel : ITunnel
+{
+    private readonly Lock _gate = new();
+    private readonly RouteClient _routes;
+    private readonly LinuxTunDevice _tun;
+    private readonly LinuxUdpTransport _udp;
+    private readonly WireGuardDevice _device;
+    private readonly DeviceRunner _runner;
+    private readonly int _linkIndex;
+    private readonly ILogger _log;
+    private readonly HashSet<IPNetwork> _addresses = [];
+    private readonly HashSet<IPNetwork> _routed = [];
+    private readonly Dictionary<ulong, TunnelPeer> _peers = [];
+
+    private MeshTunnel(RouteClient routes, LinuxTunDevice tun, LinuxUdpTransport udp, IInitiationClock stamps, TimeProvider time, ILogger log)
+    {
+        (_routes, _tun, _udp, _log) = (routes, tun, udp, log);
+        _linkIndex = routes.FindLink(tun.Name)?.Index
+            ?? throw new UserException(ExitCode.Failed, $"the interface {tun.Name} was gone as soon as it was made", "Start the daemon again.");
+        _device = new WireGuardDevice(new DeviceOptions(tun, udp, time, stamps));
+        _device.PeerChanged += OnPeerChanged;
+        _runner = new DeviceRunner(_device, tun, udp);
+    }
+
+    public event Action<ulong, TunnelPeerEvent>? PeerChanged;
+
+    public string InterfaceName => _tun.Name;
+
+    public int LinkIndex => _linkIndex;
+
+    public int ListenPort => _udp.Port;
+
+    public Task Failed => _runner.Completion;
+
+    /// <summary>Makes the interface (down, without addresses) and opens the sockets.</summary>
+    /// <param name="port">Null: 51820, or any when that is taken.</param>
+    /// <exception cref="UserException">No rights, no driver, name or port taken.</exception>
+    public static MeshTunnel Open(
+        RouteClient routes, string name, int? port, IInitiationClock stamps, TimeProvider time, ILogger log)
+    {
+        LinuxTunDevice? tun = null;
+        LinuxUdpTransport? udp = null;
+        try
+        {
+            // A TUN interface made persistent by hand, or by another program that died with it.
+            routes.DeleteStaleTun(name);
+            tun = LinuxTunDevice.Open(name);
+            udp = OpenUdp(port);
+            return new MeshTunnel(routes, tun, udp, stamps, time, log);
+        }
+        catch (KernelException e)
+        {
+            udp?.Dispose();
+            tun?.Dispose();
+            throw TunnelErrors.Explain(e);
+        }
+    }
+
+    public void BringUp(X25519PrivateKey key, IReadOnlyList<IPNetwork> addresses, int mtu)
+    {
+        lock (_gate)
+        {
+            try
+            {
+                _device.SetKeys(CopyOf(key));
+                _tun.SetMtu(mtu);
+                _routes.SetUp(_linkIndex, up: true);
+                foreach (var gone in _addresses.Except(addresses).ToArray())
+                {
+                    _routes.RemoveAddress(_linkIndex, gone.BaseAddress, gone.PrefixLength);
+                    _addresses.Remove(gone);
+                }
+                foreach (var address in addresses.Except(_addresses).ToArray()) AddAddress(address);
+            }
+            catch (KernelException e)
+            {
+                throw TunnelErrors.Explain(e);
+            }
+        }
+    }
+
+    public void TakeDown()
+    {
+        lock (_gate)
+        {
+            try
+            {
+                SetPeers([]);
+                foreach (var address in _addresses) _routes.RemoveAddress(_linkIndex, address.BaseAddress, address.PrefixLength);
+                _addresses.Clear();
+                _routes.SetUp(_linkIndex, up: false);
+            }
+            catch (NetlinkException e) when (e.IsNoSuchLink)
+            {
+                // Somebody deleted the interface: all that hung on it went with it.
+                _addresses.Clear();
+            }
+            _device.SetKeys(null);
+        }
+    }
+
+    public void SetPeers(IReadOnlyCollection<TunnelPeer> peers)
+    {
+        lock (_gate)
+        {
+            var wanted = peers.ToDictionary(peer => peer.Id);
+            foreach (ulong gone in _peers.Keys.Where(id => !wanted.ContainsKey(id)).ToArray())
+            {
+                if (_device.FindPeer(gone) is { } peer) _device.RemovePeer(peer);
+                _peers.Remove(gone);
+            }
+            // First what peers lose, then what they gain: a prefix may move from one to another.
+            foreach (var (id, peer) in wanted)
+                if (_peers.TryGetValue(id, out var before)) TakePrefixes(id, before.Prefixes.Except(peer.Prefixes));
+            foreach (var peer in wanted.Values) Set(peer);
+            SyncRoutes(wanted.Values.SelectMany(peer => peer.Prefixes).ToHashSet());
+        }
+    }
+
+    public void SetEndpoint(ulong peer, in UdpEndpoint endpoint)
+    {
+        if (_device.FindPeer(peer) is { } known) _device.SetEndpoint(known, endpoint);
+    }
+
+    public void Connect(ulong peer)
+    {
+        if (_device.FindPeer(peer) is { } known) _device.Connect(known);
+    }
+
+    public TunnelPeerState? Find(ulong peer) =>
+        _device.FindPeer(peer) is { } known
+            ? new TunnelPeerState(known.Endpoint, known.HasSession, known.LastHandshake, known.RxBytes, known.TxBytes)
+            : null;
+
+    public bool IsInside(IPAddress address)
+    {
+        if (_device.AllowedIps.Lookup(IpAddressBits.From(address)) is not null) return true;
+        lock (_gate) return _addresses.Any(own => own.Contains(address));
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        try
+        {
+            TakeDown();
+        }
+        catch (NetlinkException e)
+        {
+            // The interface itself goes in a moment, and takes along what could not be removed from it.
+            LogTakeDownFailed(e.Message);
+        }
+        _device.PeerChanged -= OnPeerChanged;
+        _runner.Dispose();
+        _device.Dispose();
+        _udp.Dispose();
+        _tun.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private static LinuxUdpTransport OpenUdp(int? port)
+    {
+        try
+        {
+            return LinuxUdpTransport.Open(port ?? DaemonOptions.PreferredPort);
+        }
+        catch (UdpException e) when (port is null && e.IsPortInUse)
+        {
+            return LinuxUdpTransport.Open(0);
+        }
+    }
+
+    private static X25519PrivateKey CopyOf(X25519PrivateKey key)
+    {
+        Span<byte> bytes = stackalloc byte[SecretKey.Length];
+        key.CopyTo(bytes);
+        try
+        {
+            return new X25519PrivateKey(bytes);
+        }
+        finally
+        {
+            System.Security.Cryptography.CryptographicOperations.ZeroMemory(bytes);
+        }
+    }
+
+    private void AddAddress(IPNetwork address)
+    {
+        try
+        {
+            _routes.AddAddress(_linkIndex, address.BaseAddress, address.PrefixLength);
+            _addresses.Add(address);
+        }
+        catch (NetlinkException e) when (address.BaseAddress.AddressFamily == AddressFamily.InterNetworkV6)
+        {
+            // A host with IPv6 switched off still takes part over IPv4.
+            LogNoIPv6(address.ToString(), e.Message);
+        }
+    }
+
+    private void Set(TunnelPeer peer)
+    {
+        _peers.TryGetValue(peer.Id, out var before);
+        if (before is not null && before.Keys.SequenceEqual(peer.Keys) && before.Prefixes.SequenceEqual(peer.Prefixes)) return;
+        var known = _device.SetPeer(peer.Id, [.. peer.Keys]);
+        if (known is null)
+        {
+            LogKeyRefused(peer.Id);
+            return;
+        }
+        foreach (var prefix in peer.Prefixes) _device.AllowedIps.Set(ToEngine(prefix), known);
+        _peers[peer.Id] = peer;
+    }
+
+    private void TakePrefixes(ulong id, IEnumerable<IPNetwork> prefixes)
+    {
+        if (_device.FindPeer(id) is not { } known) return;
+        foreach (var prefix in prefixes) _device.AllowedIps.Remove(ToEngine(prefix), known);
+    }
+
+    private void SyncRoutes(HashSet<IPNetwork> wanted)
+    {
+        foreach (var gone in _routed.Except(wanted).ToArray())
+        {
+            _routes.RemoveRoute(new DeviceRoute(gone, _linkIndex));
+            _routed.Remove(gone);
+        }
+        foreach (var prefix in wanted.Except(_routed).ToArray())
+        {
+            try
+            {
+                _routes.AddRoute(new DeviceRoute(prefix, _linkIndex));
+                _routed.Add(prefix);
+            }
+            catch (NetlinkException e)
+            {
+                // One peer that can't be routed to (another program's route, IPv6 off) must not cost the others.
+                LogNoRoute(prefix.ToString(), e.Message);
+            }
+        }
+    }
+
+    private void OnPeerChanged(Peer peer, PeerEvent what) => PeerChanged?.Invoke(peer.Id, what switch
+    {
+        PeerEvent.SessionMade => TunnelPeerEvent.SessionMade,
+        PeerEvent.HandshakeRetried => TunnelPeerEvent.HandshakeUnanswered,
+        _ => TunnelPeerEvent.HandshakeGivenUp,
+    });
+
+    private static IpPrefix ToEngine(IPNetwork prefix) => IpPrefix.From(prefix.BaseAddress, prefix.PrefixLength);
+
+    [LoggerMessage(EventId = 2101, Level = LogLevel.Warning, Message = "No IPv6 in the tunnel: address {Address} not set: {Reason}")]
+    private partial void LogNoIPv6(string address, string reason);
+
+    [LoggerMessage(EventId = 2102, Level = LogLevel.Error, Message = "Peer {Peer} is left out: its key is this node's or another peer's")]
+    private partial void LogKeyRefused(ulong peer);
+
+    [LoggerMessage(EventId = 2103, Level = LogLevel.Error, Message = "No route to {Prefix}: {Reason}")]
+    private partial void LogNoRoute(string prefix, string reason);
+
+    [LoggerMessage(EventId = 2104, Level = LogLevel.Warning, Message = "Taking the tunnel down: {Reason}")]
+    private partial void LogTakeDownFailed(string reason);
+}

@@ -1,0 +1,451 @@
+using System.Collections.Concurrent;
+using System.Net;
+using Google.Protobuf;
+using Mesh.Crypto;
+using Mesh.Node.Cli;
+using Mesh.Node.Control;
+using Mesh.Node.Kernel;
+using Mesh.Node.LocalApi;
+using Mesh.Node.Paths;
+using Mesh.Node.State;
+using Mesh.Protocol.Control;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Node.Daemon;
+
+/// <summary>What a runtime works with. It owns none of it.</summary>
+/// <param name="LocalAddresses">Addresses of this host that peers may reach it at, now.</param>
+/// <param name="Random">0 (in) to 1 (out), for backoff.</param>
+internal sealed record RuntimeParts(
+    StateDirectory State, ITunnel Tunnel, Func<IReadOnlyList<IPAddress>> LocalAddresses, TimeProvider Time, Func<double> Random, ILogger Log);
+
+/// <summary>
+/// One node: what it joined, its session with the coordinator, its map and its tunnel, and the verbs that change them. Verbs
+/// run one at a time under <c>_verbs</c>; what the session tells (another thread) is taken in under <c>_sync</c>. Order: _verbs
+/// before _sync; a verb never holds _sync while it waits for the session's end.
+/// </summary>
+internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
+{
+    /// <summary>How long <c>mesh up</c> waits for the first map after it was registered.</summary>
+    private static readonly TimeSpan FirstMapWait = TimeSpan.FromSeconds(10);
+
+    private readonly SemaphoreSlim _verbs = new(1, 1);
+    private readonly Lock _sync = new();
+    private readonly RuntimeParts _parts;
+    private readonly ILogger _log;
+    private readonly PathFinder _paths;
+    private readonly MapSaver _saver;
+    private readonly MachineIdentity _machine;
+    private readonly ByteString _bootId = ControlSession.NewBootId();
+    private readonly TaskCompletionSource _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ConcurrentDictionary<ulong, double> _latencies = new();
+
+    // Under _sync:
+    private X25519PrivateKey _nodeKey;
+    private JoinInfo? _join;
+    private NetworkMap? _map;
+    private ControlStatus _control = ControlStatus.Initial;
+    private DateTimeOffset? _nextExpiry;
+    private NodeReport? _reported;
+    private ControlSession? _session;
+    private TaskCompletionSource _firstMap = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Under _verbs:
+    private ControlClient? _client;
+    private CancellationTokenSource? _sessionEnd;
+    private Task _sessionRun = Task.CompletedTask;
+
+    /// <summary>Reads the state directory; touches neither tunnel nor network yet.</summary>
+    /// <exception cref="UserException">The state directory is damaged.</exception>
+    public NodeRuntime(RuntimeParts parts)
+    {
+        _parts = parts;
+        _log = parts.Log;
+        _machine = MachineIdentity.LoadOrCreate(parts.State);
+        _nodeKey = NodeKeyFile.LoadOrCreate(parts.State);
+        _join = JoinInfo.Load(parts.State);
+        _map = _join is null ? null : LoadMap();
+        _paths = new PathFinder(parts.Tunnel);
+        _saver = new MapSaver(parts.State, parts.Time, parts.Log);
+    }
+
+    /// <summary>Fails when something broke that nobody waits for; the daemon ends then.</summary>
+    public Task Failed => _failed.Task;
+
+    /// <summary>Brings up what was up when the daemon last ran, with the last map, whether or not the coordinator is there.</summary>
+    public void Resume()
+    {
+        if (_join is not { WantUp: true } join) return;
+        lock (_sync)
+        {
+            if (_map is not null) Apply(_map);
+        }
+        StartSession(join);
+    }
+
+    public async Task<UpAnswer> UpAsync(UpRequest request, CancellationToken cancel)
+    {
+        await _verbs.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            var wish = JoinWish.From(request, _join);
+            UpAnswer answer;
+            if (wish.NeedsRegistration)
+            {
+                await StopSessionAsync().ConfigureAwait(false);
+                try
+                {
+                    answer = await RegisterAsync(wish, cancel).ConfigureAwait(false);
+                }
+                finally
+                {
+                    // Also after a failure: what was up before goes on.
+                    if (_join is { WantUp: true } standing) StartSession(standing);
+                }
+            }
+            else
+            {
+                var join = wish.Apply(_join!);
+                join.Save(_parts.State);
+                lock (_sync)
+                {
+                    _join = join;
+                    if (_map is not null) Apply(_map);
+                }
+                if (_sessionRun.IsCompleted)
+                {
+                    await StopSessionAsync().ConfigureAwait(false);
+                    StartSession(join);
+                }
+                else Report(force: true);
+                answer = Answer(join, _map?.Self.Name ?? join.Hostname, MapToTunnel.Addresses(_map?.Self.Addresses ?? []));
+            }
+            if (answer.ApprovalCode is null) await WaitForMapAsync(cancel).ConfigureAwait(false);
+            return answer;
+        }
+        finally
+        {
+            _verbs.Release();
+        }
+    }
+
+    public async Task DownAsync(CancellationToken cancel)
+    {
+        await _verbs.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            await StopSessionAsync().ConfigureAwait(false);
+            lock (_sync)
+            {
+                if (_join is { WantUp: true })
+                {
+                    _join = _join with { WantUp = false };
+                    _join.Save(_parts.State);
+                }
+                TakeDown();
+            }
+            _saver.Save();
+        }
+        finally
+        {
+            _verbs.Release();
+        }
+    }
+
+    public async Task LogoutAsync(bool force, CancellationToken cancel)
+    {
+        await _verbs.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            if (_join is not { } join) throw NotJoined();
+            try
+            {
+                using var client = new ControlClient(join.Link, _machine, _parts.Time);
+                await client.LogoutAsync(cancel).ConfigureAwait(false);
+            }
+            catch (ControlException e) when (e.ProblemType == ProblemType.NotRegistered)
+            {
+                // Gone already: that is what was wanted.
+            }
+            catch (ControlException e) when (!force)
+            {
+                var known = ControlErrors.Explain(e);
+                throw new UserException(known.Code, known.Message,
+                    "Try again later, or forget the network on this machine alone: mesh logout --force", e);
+            }
+            catch (ControlException e)
+            {
+                LogForcedLogout(e.Message);
+            }
+            await StopSessionAsync().ConfigureAwait(false);
+            lock (_sync) Forget();
+        }
+        finally
+        {
+            _verbs.Release();
+        }
+    }
+
+    public NodeStatus Status()
+    {
+        lock (_sync)
+        {
+            var view = new StatusView(_join, _map, _control, _session is not null, _nodeKey.PublicKey, _latencies, _parts.Time.GetUtcNow());
+            return StatusBuilder.Build(view, _parts.Tunnel, _paths);
+        }
+    }
+
+    /// <summary>The peer of that name or address, and the addresses to ping it from and at.</summary>
+    /// <exception cref="UserException">No such peer, or the tunnel is down.</exception>
+    public (Peer Peer, IPAddress From, IPAddress To) Resolve(string host)
+    {
+        lock (_sync)
+        {
+            if (_join is null) throw NotJoined();
+            if (_session is null || _map is null)
+                throw new UserException(ExitCode.NotUp, "the tunnel is down", "Bring it up: mesh up");
+            return PeerLookup.Find(_map, host);
+        }
+    }
+
+    public void NoteLatency(ulong peer, double milliseconds) => _latencies[peer] = milliseconds;
+
+    public PeerStatus? StatusOf(ulong peer) =>
+        _map is { } map && map.Peers.TryGetValue(peer, out var entry)
+            ? StatusBuilder.BuildPeer(entry, _parts.Tunnel, _paths, _latencies, _parts.Time.GetUtcNow())
+            : null;
+
+    /// <summary>To be called now and then, and when the host's addresses changed: reports endpoints, ends expired peers.</summary>
+    public void Tick()
+    {
+        Report(force: false);
+        lock (_sync)
+        {
+            if (_session is not null && _map is not null && _nextExpiry <= _parts.Time.GetUtcNow()) Apply(_map);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _verbs.WaitAsync().ConfigureAwait(false);
+        await StopSessionAsync().ConfigureAwait(false);
+        await _saver.DisposeAsync().ConfigureAwait(false);
+        _paths.Dispose();
+        _machine.Dispose();
+        _nodeKey.Dispose();
+        _verbs.Dispose();
+    }
+
+    void IControlEvents.MapChanged(NetworkMap map)
+    {
+        lock (_sync)
+        {
+            _map = map;
+            Apply(map);
+            _firstMap.TrySetResult();
+        }
+        _saver.Mark(map);
+        Report(force: false);
+    }
+
+    void IControlEvents.ReachAsked(Reach reach) => _paths.ReachAsked(reach.NodeId, [.. reach.Endpoints.Select(WireEndpoint.FromWire)]);
+
+    void IControlEvents.Registered(Registration registration)
+    {
+        lock (_sync)
+        {
+            _join = _join! with { NodeId = registration.Answer.NodeId, NetworkId = registration.NetworkId };
+            _join.Save(_parts.State);
+        }
+    }
+
+    void IControlEvents.Removed()
+    {
+        lock (_sync)
+        {
+            TakeDown();
+            _map = null;
+        }
+        _saver.Forget();
+    }
+
+    void IControlEvents.StatusChanged(ControlStatus status)
+    {
+        lock (_sync) _control = status;
+    }
+
+    private static UserException NotJoined() => new(ExitCode.NotUp, "this machine is in no network", "Join one: mesh up LINK");
+
+    private static UpAnswer Answer(JoinInfo join, string name, IReadOnlyList<IPNetwork> addresses, string? code = null) =>
+        new(join.Network, name, [.. addresses.Select(address => address.BaseAddress.ToString())], code);
+
+    private NetworkMap? LoadMap()
+    {
+        var map = MapFile.Load(_parts.State, out string? damage);
+        if (damage is not null) LogMapDamaged(damage);
+        // A map of another key is of another membership.
+        return map is not null && map.Self.NodeKey.Span.SequenceEqual(_nodeKey.PublicKey.AsSpan()) ? map : null;
+    }
+
+    private async Task<UpAnswer> RegisterAsync(JoinWish wish, CancellationToken cancel)
+    {
+        var link = wish.Link;
+        try
+        {
+            using var client = new ControlClient(link, _machine, _parts.Time);
+            var registration = await Registrar
+                .RegisterAsync(client, _machine, _nodeKey, link.PreAuthKey ?? "", wish.Hostname, _parts.Time, cancel).ConfigureAwait(false);
+            var answer = registration.Answer;
+            var join = new JoinInfo(link.Host, link.Port, link.Pin, link.Network!, registration.NetworkId, answer.NodeId, wish.Hostname,
+                wish.Endpoints, wish.Mtu, WantUp: true);
+            var addresses = MapToTunnel.Addresses(answer.Addresses);
+            lock (_sync)
+            {
+                // Another id is another membership; what the old one knew is void.
+                if (_map is not null && (_join is null || _join.NodeId != join.NodeId))
+                {
+                    _map = null;
+                    _saver.Forget();
+                }
+                join.Save(_parts.State);
+                _join = join;
+                _control = ControlStatus.Initial;
+                if (answer.Status == RegistrationStatus.Registered) _parts.Tunnel.BringUp(_nodeKey, addresses, join.Mtu);
+                else _control = _control with { Phase = ControlPhase.Pending, ApprovalCode = answer.ApprovalCode };
+            }
+            LogJoined(join.Network, answer.Status == RegistrationStatus.Registered ? answer.Name : "(pending)");
+            return Answer(join, answer.Name, addresses, answer.Status == RegistrationStatus.Pending ? answer.ApprovalCode : null);
+        }
+        catch (ControlException e)
+        {
+            throw ControlErrors.Explain(e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException(ExitCode.StateUnusable, $"cannot write the state directory: {e.Message}",
+                "Make room or rights there, then run the same command again: the link is still good.", e);
+        }
+    }
+
+    private async Task WaitForMapAsync(CancellationToken cancel)
+    {
+        try
+        {
+            await _firstMap.Task.WaitAsync(FirstMapWait, _parts.Time, cancel).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // The machine is in; the map comes when it comes, and status tells.
+        }
+    }
+
+    private void StartSession(JoinInfo join)
+    {
+        _client = new ControlClient(join.Link, _machine, _parts.Time);
+        _sessionEnd = new CancellationTokenSource();
+        var session = new ControlSession(_client, _machine, _nodeKey, join, _map, _bootId, this, _parts.Time, _parts.Random, _log);
+        lock (_sync)
+        {
+            _session = session;
+            _reported = null;
+            _firstMap = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (join.NodeId != 0) _control = ControlStatus.Initial;
+        }
+        Report(force: true);
+        _sessionRun = RunSessionAsync(session, _sessionEnd.Token);
+    }
+
+    private async Task RunSessionAsync(ControlSession session, CancellationToken cancel)
+    {
+        try
+        {
+            // Off this thread: a verb holds locks that the session's first event wants.
+            await Task.Run(() => session.RunAsync(cancel), cancel).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            // Stopped by a verb.
+        }
+#pragma warning disable CA1031 // Whatever ends a session unasked ends the daemon, which a supervisor starts again.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            _failed.TrySetException(e);
+        }
+    }
+
+    private async Task StopSessionAsync()
+    {
+        if (_sessionEnd is null) return;
+        await _sessionEnd.CancelAsync().ConfigureAwait(false);
+        await _sessionRun.ConfigureAwait(false);
+        _sessionEnd.Dispose();
+        _client!.Dispose();
+        (_sessionEnd, _client) = (null, null);
+        lock (_sync) _session = null;
+    }
+
+    // Under _sync.
+    private void Apply(NetworkMap map)
+    {
+        var now = _parts.Time.GetUtcNow();
+        try
+        {
+            _parts.Tunnel.BringUp(_nodeKey, MapToTunnel.Addresses(map.Self.Addresses), _join!.Mtu);
+            _parts.Tunnel.SetPeers(MapToTunnel.Peers(map, now));
+            _paths.SetPeers(MapToTunnel.Candidates(map, now));
+            _nextExpiry = MapToTunnel.NextExpiry(map, now);
+        }
+        catch (Exception e) when (e is KernelException or UserException)
+        {
+            // The map stands; the next one, or the next start, tries again.
+            LogApplyFailed(e.Message);
+        }
+    }
+
+    // Under _sync.
+    private void TakeDown()
+    {
+        _paths.SetPeers(new Dictionary<ulong, IReadOnlyList<Udp.UdpEndpoint>>());
+        _parts.Tunnel.TakeDown();
+        _latencies.Clear();
+    }
+
+    // Under _sync.
+    private void Forget()
+    {
+        TakeDown();
+        (_map, _join, _control) = (null, null, ControlStatus.Initial);
+        JoinInfo.Remove(_parts.State);
+        _saver.Forget();
+        NodeKeyFile.Remove(_parts.State);
+        _nodeKey.Dispose();
+        _nodeKey = NodeKeyFile.LoadOrCreate(_parts.State);
+    }
+
+    private void Report(bool force)
+    {
+        lock (_sync)
+        {
+            if (_session is null || _join is null) return;
+            var observed = _map?.Self.Observed is { } seen ? new IPAddress(seen.Address.Span) : null;
+            int port = _parts.Tunnel.ListenPort;
+            var report = new NodeReport(OwnEndpoints.Collect(_join.StaticEndpoints, _parts.LocalAddresses(), observed, port), port);
+            if (!force && _reported is { } before && before.ListenPort == port && before.Endpoints.SequenceEqual(report.Endpoints)) return;
+            _reported = report;
+            _session.Report(report);
+        }
+    }
+
+    [LoggerMessage(EventId = 2301, Level = LogLevel.Information, Message = "Joined network {Network} as {Name}")]
+    private partial void LogJoined(string network, string name);
+
+    [LoggerMessage(EventId = 2302, Level = LogLevel.Error, Message = "The map could not be applied to the tunnel: {Reason}")]
+    private partial void LogApplyFailed(string reason);
+
+    [LoggerMessage(EventId = 2303, Level = LogLevel.Warning, Message = "The stored map is damaged and not used: {Reason}. The coordinator will send another")]
+    private partial void LogMapDamaged(string reason);
+
+    [LoggerMessage(EventId = 2304, Level = LogLevel.Warning, Message = "Left the network without telling the coordinator: {Reason}")]
+    private partial void LogForcedLogout(string reason);
+}
