@@ -20,6 +20,10 @@ internal static class MapRules
         return null;
     }
 
+    /// <summary>Whether an answer to a registration says who this node is now.</summary>
+    public static bool IsMembership(RegisterResponse answer) =>
+        answer.NodeId != 0 && DnsLabel.IsValid(answer.Name) && answer.Addresses.Count > 0 && ArePrefixes(answer.Addresses);
+
     public static string? Check(Peer peer)
     {
         if (peer.NodeId == 0) return "peer.node_id";

@@ -30,7 +30,7 @@ internal static class Registrar
         };
         var answer = await client.RegisterAsync(request, cancel).ConfigureAwait(false);
         if (answer.Status is not (RegistrationStatus.Registered or RegistrationStatus.Pending)
-            || (answer.Status == RegistrationStatus.Registered && answer.NodeId == 0) || answer.ApprovalCode.Length > 32)
+            || (answer.Status == RegistrationStatus.Registered && !MapRules.IsMembership(answer)) || !IsCode(answer.ApprovalCode))
             throw new ControlException(ControlFailure.BadAnswer, "the coordinator's answer to the registration makes no sense");
         var skew = TimeSpan.FromMilliseconds(challenge.ServerTimeMs - time.GetUtcNow().ToUnixTimeMilliseconds());
         return new Registration(challenge.NetworkId.Memory, answer, skew);
@@ -61,6 +61,9 @@ internal static class Registrar
             Proof = ByteString.CopyFrom(proof),
         };
     }
+
+    // It ends on a terminal.
+    private static bool IsCode(string code) => code.Length <= 32 && code.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');
 
     private static string Printable(string text) =>
         string.Concat(text.Where(c => c is >= ' ' and <= '~').Take(ControlLimits.HostFactChars));

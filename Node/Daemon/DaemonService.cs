@@ -1,4 +1,3 @@
-using System.Net.NetworkInformation;
 using Mesh.Node.Cli;
 using Mesh.Node.Device;
 using Mesh.Node.LocalApi;
@@ -7,6 +6,7 @@ using Mesh.Node.Routes;
 using Mesh.Node.State;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using HostNetwork = System.Net.NetworkInformation.NetworkChange;
 
 namespace Mesh.Node.Daemon;
 
@@ -62,15 +62,15 @@ internal sealed partial class DaemonService(
         runtime.Resume();
         LogReady(options.SocketPath, tunnel.InterfaceName, tunnel.ListenPort);
         SystemdNotifier.Ready();
-        NetworkAddressChangedEventHandler changed = (_, _) => runtime.Tick();
-        NetworkChange.NetworkAddressChanged += changed;
+        System.Net.NetworkInformation.NetworkAddressChangedEventHandler changed = (_, _) => runtime.Tick();
+        HostNetwork.NetworkAddressChanged += changed;
         try
         {
             await TickAsync(runtime, tunnel, server, stop).ConfigureAwait(false);
         }
         finally
         {
-            NetworkChange.NetworkAddressChanged -= changed;
+            HostNetwork.NetworkAddressChanged -= changed;
             SystemdNotifier.Stopping();
         }
     }
