@@ -43,7 +43,7 @@ public static class LogVerifier
         private LogPoint _end;
         private long _events;
         private long _headCount;
-        private long _lastHeadRead = long.MinValue;
+        private long? _nextHeadFrom = long.MinValue;
         private long _lastHead;
         private byte[]? _certificate;
         private ECDsa? _logKey;
@@ -92,11 +92,11 @@ public static class LogVerifier
         private void CheckEvents()
         {
             // Positions start at 1, but a row that someone added may stand anywhere.
-            var after = long.MinValue;
+            var from = long.MinValue;
             while (_problems.Count < MaxProblems)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                var page = SqliteLogRows.ReadEvents(connection, after, PageRows);
+                var page = SqliteLogRows.ReadEvents(connection, from, PageRows);
                 foreach (var row in page)
                 {
                     if (row is null)
@@ -106,11 +106,11 @@ public static class LogVerifier
                     }
 
                     CheckEvent(row);
-                    after = row.Position;
                 }
 
-                if (page.Count < PageRows)
+                if (page.Count < PageRows || page[^1]!.Position == long.MaxValue)
                     return;
+                from = page[^1]!.Position + 1;
             }
         }
 
@@ -161,20 +161,23 @@ public static class LogVerifier
 
         private SignedHead? NextHead()
         {
-            if (_heads.TryPeek(out var next))
+            if (_heads.TryPeek(out var next) || _nextHeadFrom is not { } from)
                 return next;
-            foreach (var head in SqliteLogRows.ReadHeads(connection, _lastHeadRead, PageRows))
+            var page = SqliteLogRows.ReadHeads(connection, from, PageRows);
+            _nextHeadFrom = page.Count < PageRows ? null : from;
+            foreach (var head in page)
             {
                 if (head is null)
                 {
-                    Note(Math.Max(_lastHeadRead, 0) + 1, LogProblemKind.Malformed);
-                    _lastHeadRead = long.MaxValue;
+                    Note(0, LogProblemKind.Malformed);
+                    _nextHeadFrom = null; // Without its position there is no going on behind it.
                     break;
                 }
 
                 _headCount++;
                 _heads.Enqueue(head);
-                _lastHeadRead = head.Point.Position;
+                if (_nextHeadFrom is not null)
+                    _nextHeadFrom = head.Point.Position == long.MaxValue ? null : head.Point.Position + 1;
             }
 
             return _heads.TryPeek(out next) ? next : null;

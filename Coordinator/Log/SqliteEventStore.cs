@@ -19,6 +19,7 @@ public sealed class SqliteEventStore : IEventStore
 
     private readonly string _path;
     private readonly TimeProvider _time;
+    private readonly TimeSpan _lockWait;
 
     /// <summary>Guards the connection and its commands: one append at a time.</summary>
     private readonly Lock _writing = new();
@@ -28,10 +29,11 @@ public sealed class SqliteEventStore : IEventStore
     private readonly SqliteCommand _insertHead;
     private (byte[] Certificate, long Number)? _logKey;
 
-    private SqliteEventStore(string path, SqliteConnection connection, NetworkId network, TimeProvider time)
+    private SqliteEventStore(string path, SqliteConnection connection, NetworkId network, TimeProvider time, TimeSpan lockWait)
     {
         _path = path;
         _time = time;
+        _lockWait = lockWait;
         _connection = connection;
         Network = network;
         _readLast = Command("SELECT position, hash FROM events ORDER BY position DESC LIMIT 1");
@@ -45,11 +47,13 @@ public sealed class SqliteEventStore : IEventStore
     /// <summary>Makes an empty log. The path must not exist; syncing its directory is the caller's.</summary>
     public static void Create(string path, NetworkId network) => SqliteLogFile.Create(path, network);
 
+    /// <param name="lockWait">How long to wait for another writer before the store is <see cref="LogStoreFault.Locked"/>; 5 s.</param>
     /// <exception cref="LogStoreException">There is none, or it can't be used.</exception>
-    public static SqliteEventStore Open(string path, TimeProvider time)
+    public static SqliteEventStore Open(string path, TimeProvider time, TimeSpan? lockWait = null)
     {
-        var connection = SqliteLogFile.Open(path, out var network);
-        return new SqliteEventStore(path, connection, network, time);
+        var wait = lockWait ?? SqliteLogFile.LockWait;
+        var connection = SqliteLogFile.Open(path, wait, out var network);
+        return new SqliteEventStore(path, connection, network, time, wait);
     }
 
     public ValueTask<bool> AppendAsync(LogPoint after, IReadOnlyList<EventRow> rows, SignedHead head)
@@ -61,12 +65,12 @@ public sealed class SqliteEventStore : IEventStore
     public async IAsyncEnumerable<EventRow> ReadAfterAsync(
         long position, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        await using var connection = SqliteLogFile.Open(_path, out _);
+        await using var connection = SqliteLogFile.Open(_path, _lockWait, out _);
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var after = position;
-            var page = SqliteFaults.Translate(_path, () => SqliteLogRows.ReadEvents(connection, after, PageRows));
+            var from = position + 1;
+            var page = SqliteFaults.Translate(_path, () => SqliteLogRows.ReadEvents(connection, from, PageRows));
             foreach (var row in page)
             {
                 yield return row ?? throw new LogStoreException(
@@ -82,7 +86,7 @@ public sealed class SqliteEventStore : IEventStore
 
     public ValueTask<SignedHead?> ReadHeadAsync()
     {
-        using var connection = SqliteLogFile.Open(_path, out _);
+        using var connection = SqliteLogFile.Open(_path, _lockWait, out _);
         return ValueTask.FromResult(SqliteFaults.Translate(_path, () => SqliteLogRows.ReadNewestHead(connection, _path)));
     }
 

@@ -19,8 +19,8 @@ internal static class SqliteLogFile
 
     private const int SchemaVersion = 1;
 
-    /// <summary>How long a call waits for another process's lock.</summary>
-    private static readonly TimeSpan LockWait = TimeSpan.FromSeconds(5);
+    /// <summary>How long a call waits for another writer's lock.</summary>
+    public static readonly TimeSpan LockWait = TimeSpan.FromSeconds(5);
 
     private const string Schema = """
         CREATE TABLE network (id BLOB NOT NULL) STRICT;
@@ -43,7 +43,7 @@ internal static class SqliteLogFile
     public static void Create(string path, NetworkId network) => SqliteFaults.Translate(path, () =>
     {
         DurableFile.Create(path, []); // Before SQLite makes it, with its own idea of a mode. The log files beside it follow.
-        using var connection = Connect(path, SqliteOpenMode.ReadWrite);
+        using var connection = Connect(path, SqliteOpenMode.ReadWrite, LockWait);
         Execute(connection, "PRAGMA journal_mode = WAL");
         Execute(connection, "PRAGMA synchronous = FULL");
         Execute(connection, "BEGIN IMMEDIATE");
@@ -61,14 +61,14 @@ internal static class SqliteLogFile
     });
 
     /// <summary>Opens a log to write, and to read what others write. The caller translates later faults.</summary>
-    public static SqliteConnection Open(string path, out NetworkId network)
+    public static SqliteConnection Open(string path, TimeSpan lockWait, out NetworkId network)
     {
         NetworkId id = default;
         var result = SqliteFaults.Translate(path, () =>
         {
             if (!File.Exists(path))
                 throw new LogStoreException(LogStoreFault.NotFound, $"There is no log at {path}.");
-            var connection = Connect(path, SqliteOpenMode.ReadWrite);
+            var connection = Connect(path, SqliteOpenMode.ReadWrite, lockWait);
             try
             {
                 id = ReadIdentity(connection, path);
@@ -94,8 +94,8 @@ internal static class SqliteLogFile
         if (!File.Exists(path))
             throw new LogStoreException(LogStoreFault.NotFound, $"There is no log at {path}.");
         return File.Exists(path + "-wal")
-            ? Connect(path, SqliteOpenMode.ReadOnly)
-            : Connect($"file:{Uri.EscapeDataString(Path.GetFullPath(path))}?immutable=1", SqliteOpenMode.ReadOnly);
+            ? Connect(path, SqliteOpenMode.ReadOnly, LockWait)
+            : Connect($"file:{Uri.EscapeDataString(Path.GetFullPath(path))}?immutable=1", SqliteOpenMode.ReadOnly, LockWait);
     }
 
     /// <summary>The network that the file belongs to. Throws <see cref="LogStoreException"/> when it is no log, or too new a one.</summary>
@@ -132,20 +132,20 @@ internal static class SqliteLogFile
         command.ExecuteNonQuery();
     }
 
-    private static SqliteConnection Connect(string source, SqliteOpenMode mode)
+    private static SqliteConnection Connect(string source, SqliteOpenMode mode, TimeSpan lockWait)
     {
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder
         {
             DataSource = source,
             Mode = mode,
             Pooling = false, // A closed store lets go of its file.
-            DefaultTimeout = (int)LockWait.TotalSeconds,
+            DefaultTimeout = Math.Max(1, (int)lockWait.TotalSeconds), // Zero would be for ever.
         }.ToString());
         try
         {
             connection.Open();
             // SQLite's own waiting backs off in milliseconds; the library's above it retries every 150.
-            Execute(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA busy_timeout = {LockWait.TotalMilliseconds}"));
+            Execute(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA busy_timeout = {lockWait.TotalMilliseconds}"));
             return connection;
         }
         catch

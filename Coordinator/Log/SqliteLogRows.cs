@@ -5,13 +5,13 @@ namespace Mesh.Coordinator.Log;
 /// <summary>Reads rows of a log's file without trust in their types and lengths.</summary>
 internal static class SqliteLogRows
 {
-    /// <summary>At most so many events with a higher position, in order; null for a row that is not one.</summary>
-    public static List<EventRow?> ReadEvents(SqliteConnection connection, long after, int limit)
+    /// <summary>At most so many events from a position on, in order; null for a row that is not one.</summary>
+    public static List<EventRow?> ReadEvents(SqliteConnection connection, long from, int limit)
     {
         using var command = connection.CreateCommand();
         command.CommandText =
-            "SELECT position, header, previous_hash, hash, salt, payload FROM events WHERE position > $1 ORDER BY position LIMIT $2";
-        command.Parameters.AddWithValue("$1", after);
+            "SELECT position, header, previous_hash, hash, salt, payload FROM events WHERE position >= $1 ORDER BY position LIMIT $2";
+        command.Parameters.AddWithValue("$1", from);
         command.Parameters.AddWithValue("$2", limit);
         using var reader = command.ExecuteReader();
         var rows = new List<EventRow?>();
@@ -20,12 +20,12 @@ internal static class SqliteLogRows
         return rows;
     }
 
-    /// <summary>Heads with a higher position, in order; null for a row that is not one.</summary>
-    public static List<SignedHead?> ReadHeads(SqliteConnection connection, long after, int limit)
+    /// <summary>At most so many heads from a position on, in order; null for a row that is not one.</summary>
+    public static List<SignedHead?> ReadHeads(SqliteConnection connection, long from, int limit)
     {
         using var command = connection.CreateCommand();
-        command.CommandText = HeadColumns + "WHERE heads.position > $1 ORDER BY heads.position LIMIT $2";
-        command.Parameters.AddWithValue("$1", after);
+        command.CommandText = HeadColumns + "WHERE heads.position >= $1 ORDER BY heads.position LIMIT $2";
+        command.Parameters.AddWithValue("$1", from);
         command.Parameters.AddWithValue("$2", limit);
         using var reader = command.ExecuteReader();
         var heads = new List<SignedHead?>();

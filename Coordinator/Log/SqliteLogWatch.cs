@@ -20,7 +20,7 @@ internal sealed class SqliteLogWatch : IDisposable
     {
         _path = path;
         _callback = callback;
-        _connection = SqliteLogFile.Open(path, out _);
+        _connection = SqliteLogFile.Open(path, SqliteLogFile.LockWait, out _);
         _dataVersion = Read(DataVersion);
         _timer = time.CreateTimer(_ => Look(), null, interval, interval);
     }

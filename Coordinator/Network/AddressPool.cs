@@ -22,12 +22,18 @@ public sealed class AddressPool
     /// <summary>Given out at some time, out of order, at or after the cursor.</summary>
     private readonly ImmutableHashSet<uint> _usedAhead;
 
-    /// <summary>Given back, oldest first. May hold addresses that were since taken by name; those are passed over.</summary>
-    private readonly ImmutableQueue<uint> _returned;
+    /// <summary>
+    /// Given back, oldest first. An entry counts only while <see cref="_waiting"/> has its turn: an address that is taken out of turn
+    /// leaves its entry behind.
+    /// </summary>
+    private readonly ImmutableQueue<(uint Address, long Turn)> _returned;
+    private readonly ImmutableDictionary<uint, long> _waiting;
+    private readonly long _nextTurn;
 
     private AddressPool(
         uint first, uint last, ImmutableArray<(uint, uint)> excluded, UInt128 ipv6Base, ulong cursor,
-        ImmutableHashSet<uint> taken, ImmutableHashSet<uint> usedAhead, ImmutableQueue<uint> returned)
+        ImmutableHashSet<uint> taken, ImmutableHashSet<uint> usedAhead, ImmutableQueue<(uint, long)> returned,
+        ImmutableDictionary<uint, long> waiting, long nextTurn)
     {
         _first = first;
         _last = last;
@@ -37,6 +43,8 @@ public sealed class AddressPool
         _taken = taken;
         _usedAhead = usedAhead;
         _returned = returned;
+        _waiting = waiting;
+        _nextTurn = nextTurn;
     }
 
     public int Taken => _taken.Count;
@@ -47,7 +55,8 @@ public sealed class AddressPool
         var excluded = plan.IPv4Excluded.Select(RangeOf).OrderBy(range => range.First).ToImmutableArray();
         // The first and last address of the pool look like a network's own and its broadcast address to many tools.
         return new AddressPool(
-            first + 1, last - 1, excluded, ToUInt128(plan.IPv6.BaseAddress), first + 1UL, [], [], []);
+            first + 1, last - 1, excluded, ToUInt128(plan.IPv6.BaseAddress), first + 1UL, [], [], [],
+            ImmutableDictionary<uint, long>.Empty, 0);
     }
 
     /// <summary>The IPv4 address that comes next, or null when every one is taken. Changes nothing.</summary>
@@ -79,18 +88,21 @@ public sealed class AddressPool
                 ahead = ahead.Count == 1 ? ahead.Clear() : Trim(ahead, cursor);
         }
 
-        var taken = _taken.Add(value);
+        var waiting = _waiting.Remove(value);
         var returned = _returned;
-        while (!returned.IsEmpty && taken.Contains(returned.Peek()))
+        while (!returned.IsEmpty && !IsWaiting(waiting, returned.Peek()))
             returned = returned.Dequeue();
-        return With(cursor, taken, ahead, returned);
+        return With(cursor, _taken.Add(value), ahead, returned, waiting, _nextTurn);
     }
 
     /// <summary>Gives an address back.</summary>
     public AddressPool Return(IPAddress ipv4)
     {
         var value = ToUInt32(ipv4);
-        return _taken.Contains(value) ? With(_cursor, _taken.Remove(value), _usedAhead, _returned.Enqueue(value)) : this;
+        return _taken.Contains(value)
+            ? With(
+                _cursor, _taken.Remove(value), _usedAhead, _returned.Enqueue((value, _nextTurn)), _waiting.Add(value, _nextTurn), _nextTurn + 1)
+            : this;
     }
 
     private static ImmutableHashSet<uint> Trim(ImmutableHashSet<uint> ahead, ulong cursor) =>
@@ -128,9 +140,9 @@ public sealed class AddressPool
                 return (uint)fresh;
         }
 
-        foreach (var value in _returned)
-            if (!_taken.Contains(value))
-                return value;
+        foreach (var entry in _returned)
+            if (IsWaiting(_waiting, entry))
+                return entry.Address;
         return null;
     }
 
@@ -158,7 +170,11 @@ public sealed class AddressPool
         return null;
     }
 
+    private static bool IsWaiting(ImmutableDictionary<uint, long> waiting, (uint Address, long Turn) entry) =>
+        waiting.TryGetValue(entry.Address, out var turn) && turn == entry.Turn;
+
     private AddressPool With(
-        ulong cursor, ImmutableHashSet<uint> taken, ImmutableHashSet<uint> usedAhead, ImmutableQueue<uint> returned) =>
-        new(_first, _last, _excluded, _ipv6Base, cursor, taken, usedAhead, returned);
+        ulong cursor, ImmutableHashSet<uint> taken, ImmutableHashSet<uint> usedAhead, ImmutableQueue<(uint, long)> returned,
+        ImmutableDictionary<uint, long> waiting, long nextTurn) =>
+        new(_first, _last, _excluded, _ipv6Base, cursor, taken, usedAhead, returned, waiting, nextTurn);
 }

@@ -15,26 +15,15 @@ public sealed partial class NetworkRuntime
     {
         try
         {
-            NetworkState? state = null;
             var states = new RecentStates(StatesKept);
             var commands = new RecentCommands(CommandsRemembered);
-            await foreach (var entry in log.ReadAfterAsync(LogPoint.Start).ConfigureAwait(false))
+            var (state, head) = await ReadToHeadAsync(log, null, (e, after) =>
             {
-                var e = NetworkEvent.Decode(entry);
-                state = Fold(state, e);
-                states.Add(state);
+                states.Add(after);
                 commands.Add(e);
-            }
-
-            var head = await log.ReadHeadAsync().ConfigureAwait(false);
-            if (state is null || head is null || head.Point != state.Point || state.Id != log.Network)
-            {
-                throw new LogStoreException(
-                    LogStoreFault.Damaged,
-                    "The log's newest head is not that of its last event. Restore the log from a backup; " +
-                    "`mesh-coordinator log verify` lists everything that is wrong.");
-            }
-
+            }).ConfigureAwait(false);
+            if (state.Id != log.Network)
+                throw HeadElsewhere();
             var runtime = new NetworkRuntime(log, new Published(state, head), states, commands, time, logger);
             runtime.Start();
             return runtime;
@@ -69,6 +58,39 @@ public sealed partial class NetworkRuntime
         batch.Add(new EventDraft(EventKind.NetworkCreated, created.ToByteArray(), actor, key, time.GetUtcNow()));
         return await log.AppendAsync(batch).ConfigureAwait(false) is not null;
     }
+
+    /// <summary>
+    /// Folds what the log has after a state, up to an event that a head is signed for. Other writers may append meanwhile: the
+    /// head that is read is then newer than the events, and the next round reads those.
+    /// </summary>
+    private static async Task<(NetworkState State, SignedHead Head)> ReadToHeadAsync(
+        EventLog log, NetworkState? from, Action<NetworkEvent, NetworkState> folded)
+    {
+        var state = from;
+        for (var idleRounds = 0; idleRounds < 2; idleRounds++)
+        {
+            await foreach (var entry in log.ReadAfterAsync(state?.Point ?? LogPoint.Start).ConfigureAwait(false))
+            {
+                var e = NetworkEvent.Decode(entry);
+                state = Fold(state, e);
+                folded(e, state);
+                idleRounds = 0;
+            }
+
+            var head = await log.ReadHeadAsync().ConfigureAwait(false);
+            if (state is not null && head?.Point == state.Point)
+                return (state, head);
+            if (state is null || head is null || head.Point.Position <= state.Position)
+                break;
+        }
+
+        throw HeadElsewhere();
+    }
+
+    private static LogStoreException HeadElsewhere() => new(
+        LogStoreFault.Damaged,
+        "The log's newest head is not that of its last event. Restore the log from a backup; " +
+        "`mesh-coordinator log verify` lists everything that is wrong.");
 
     private static NetworkState Fold(NetworkState? state, NetworkEvent e)
     {

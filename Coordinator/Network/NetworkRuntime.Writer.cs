@@ -36,7 +36,7 @@ public sealed partial class NetworkRuntime
                 }
 
                 if (woken)
-                    CatchUp();
+                    TryCatchUp();
                 while (batch.Count > 0)
                     batch = Commit(batch);
             }
@@ -71,6 +71,8 @@ public sealed partial class NetworkRuntime
                 try
                 {
                     head = _log.AppendAsync(step.Batch).AsTask().GetAwaiter().GetResult();
+                    if (head is null)
+                        CatchUp();
                 }
                 catch (LogStoreException e) when (e.IsTransient)
                 {
@@ -82,7 +84,6 @@ public sealed partial class NetworkRuntime
 
                 if (head is null)
                 {
-                    CatchUp();
                     if (_published.State.Position == before.Position)
                         throw new LogStoreException(
                             LogStoreFault.Damaged, "The log ends before what was stored in it. Restore it from a backup.");
@@ -156,22 +157,22 @@ public sealed partial class NetworkRuntime
     {
         var before = _published.State;
         var events = new List<NetworkEvent>();
-        var state = before;
-        foreach (var entry in _log.ReadAfterAsync(before.Point).ToBlockingEnumerable())
-        {
-            var e = NetworkEvent.Decode(entry);
-            state = Fold(state, e);
-            events.Add(e);
-        }
+        var (after, head) = ReadToHeadAsync(_log, before, (e, _) => events.Add(e)).GetAwaiter().GetResult();
+        if (events.Count > 0)
+            Publish(before, after, head, events);
+    }
 
-        if (events.Count == 0)
-            return;
-        var head = _log.ReadHeadAsync().AsTask().GetAwaiter().GetResult();
-        // A still newer head may be there by now. The one to publish is for the state at hand.
-        if (head?.Point == state.Point)
-            Publish(before, state, head, events);
-        else
+    /// <summary>As <see cref="CatchUp"/>, but a store that is locked for now may be read at the next occasion.</summary>
+    private void TryCatchUp()
+    {
+        try
+        {
             CatchUp();
+        }
+        catch (LogStoreException e) when (e.IsTransient)
+        {
+            ReadRefused(_logger, Name, State.Position, e);
+        }
     }
 
     private void Publish(NetworkState before, NetworkState after, SignedHead head, List<NetworkEvent> events)
@@ -200,6 +201,9 @@ public sealed partial class NetworkRuntime
 
     [LoggerMessage(EventId = 2003, Level = LogLevel.Error, Message = "Network {Network}: a listener failed at position {Position}")]
     private static partial void ListenerFailed(ILogger logger, string network, long position, Exception exception);
+
+    [LoggerMessage(EventId = 2004, Level = LogLevel.Warning, Message = "Network {Network}: the log could not be read past position {Position} for now")]
+    private static partial void ReadRefused(ILogger logger, string network, long position, Exception exception);
 
     /// <summary>A batch as far as it is decided.</summary>
     private sealed class Step(LogBatch batch, NetworkState state)

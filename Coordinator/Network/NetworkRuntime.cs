@@ -137,15 +137,7 @@ public sealed partial class NetworkRuntime : IAsyncDisposable
             return;
         _subscription?.Dispose();
         _queue.Writer.TryComplete();
-        try
-        {
-            await Completion.ConfigureAwait(false);
-        }
-        catch (LogStoreException)
-        {
-            // Whoever watches Completion knows.
-        }
-
+        await Completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // Whoever watches Completion knows of a fault.
         await _log.DisposeAsync().ConfigureAwait(false);
     }
 

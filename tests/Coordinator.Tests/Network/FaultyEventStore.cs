@@ -1,0 +1,58 @@
+using Mesh.Coordinator.Log;
+
+namespace Mesh.Coordinator.Tests.Network;
+
+/// <summary>A store in memory whose appends a test can hold, fail, and count.</summary>
+internal sealed class FaultyEventStore : IEventStore
+{
+    private readonly MemoryEventStore _store = new(NetworkId.New());
+    private readonly SemaphoreSlim _arrived = new(0);
+    private TaskCompletionSource? _gate;
+
+    public NetworkId Network => _store.Network;
+
+    public int Appends { get; private set; }
+
+    /// <summary>Thrown by the next append, once.</summary>
+    public Exception? Fault { get; set; }
+
+    /// <summary>Makes appends wait for <see cref="Release"/>.</summary>
+    public void Hold() => _gate = new TaskCompletionSource();
+
+    /// <summary>Completes when an append has arrived at the gate.</summary>
+    public Task ArrivedAsync() => _arrived.WaitAsync(TestContext.Current.CancellationToken);
+
+    public void Release()
+    {
+        var gate = _gate;
+        _gate = null;
+        gate!.SetResult();
+    }
+
+    public async ValueTask<bool> AppendAsync(LogPoint after, IReadOnlyList<EventRow> rows, SignedHead head)
+    {
+        if (_gate is { } gate)
+        {
+            _arrived.Release();
+            await gate.Task;
+        }
+
+        if (Fault is { } fault)
+        {
+            Fault = null;
+            throw fault;
+        }
+
+        Appends++;
+        return await _store.AppendAsync(after, rows, head);
+    }
+
+    public IAsyncEnumerable<EventRow> ReadAfterAsync(long position, CancellationToken cancellationToken = default) =>
+        _store.ReadAfterAsync(position, cancellationToken);
+
+    public ValueTask<SignedHead?> ReadHeadAsync() => _store.ReadHeadAsync();
+
+    public IDisposable OnAppended(Action<long> callback) => _store.OnAppended(callback);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
