@@ -56,12 +56,13 @@ public sealed class NetworkDirectory(string networks, ILogSigner signer, TimePro
             DurableFile.SyncDirectory(networks);
             return true;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (UnauthorizedAccessException e)
         {
-            throw new LogStoreException(
-                e is UnauthorizedAccessException ? LogStoreFault.AccessDenied : LogStoreFault.Io,
-                $"The network {name} can't be made under {networks}: {e.Message}",
-                e);
+            throw SqliteFaults.AccessDenied(networks, e);
+        }
+        catch (IOException e)
+        {
+            throw SqliteFaults.Translate(networks, e);
         }
         finally
         {

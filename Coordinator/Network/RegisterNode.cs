@@ -8,7 +8,9 @@ using Mesh.Protocol;
 namespace Mesh.Coordinator.Network;
 
 /// <summary>
-/// Lets a machine in, or back in. The caller has checked that the machine holds both private keys.
+/// Lets a machine in, or back in. The caller has checked that the machine holds both private keys. Repeating it is safe by what
+/// the state says; an idempotency key, if any, must be new for each attempt of the machine to register, since a machine may
+/// leave and come back with the same node key.
 /// <list type="number">
 /// <item>A member with this node key: nothing changes. So a registration whose answer was lost can be repeated, also when its
 /// single-use key was used up by it.</item>

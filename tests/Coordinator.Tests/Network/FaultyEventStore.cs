@@ -8,13 +8,23 @@ internal sealed class FaultyEventStore : IEventStore
     private readonly MemoryEventStore _store = new(NetworkId.New());
     private readonly SemaphoreSlim _arrived = new(0);
     private TaskCompletionSource? _gate;
+    private int _succeeding;
+    private bool _failAfterStoring;
 
     public NetworkId Network => _store.Network;
 
     public int Appends { get; private set; }
 
-    /// <summary>Thrown by the next append, once.</summary>
+    /// <summary>Thrown by the next append, once. For a later one, <see cref="FailAfter"/>.</summary>
     public Exception? Fault { get; set; }
+
+    /// <summary>Fails one append after so many that succeed, before or after it is stored.</summary>
+    public void FailAfter(int appends, Exception fault, bool afterStoring)
+    {
+        _succeeding = appends;
+        _failAfterStoring = afterStoring;
+        Fault = fault;
+    }
 
     /// <summary>Makes appends wait for <see cref="Release"/>.</summary>
     public void Hold() => _gate = new TaskCompletionSource();
@@ -37,9 +47,11 @@ internal sealed class FaultyEventStore : IEventStore
             await gate.Task;
         }
 
-        if (Fault is { } fault)
+        if (Fault is { } fault && _succeeding-- == 0)
         {
             Fault = null;
+            if (_failAfterStoring)
+                await _store.AppendAsync(after, rows, head);
             throw fault;
         }
 
