@@ -60,8 +60,8 @@ public sealed class FaultTests
             var second = await DoAsync(new CreatePreAuthKey());
             await DoAsync(new RevokePreAuthKey(second.Key.Id));
             await DoAsync(new SetPolicy(PolicyPreset.AllowAll));
-            var web = (await DoAsync(Registration("web", text, _machine))).Node;
-            var db = (await DoAsync(Registration("db", text))).Node;
+            var web = (await DoAsync(Registering("web", text, _machine))).Node;
+            var db = (await DoAsync(Registering("db", text))).Node;
             await DoAsync(new RecordHostFacts(web.Id, web.Host with { Os = "linux" }));
             await DoAsync(new RotateNodeKey(db.Id, NewNodeKey()));
             await DoAsync(new LogoutNode(db.Id));
@@ -75,14 +75,14 @@ public sealed class FaultTests
             var key = IdempotencyKey.New();
             try
             {
-                return await _runtime.ExecuteAsync(command, Admin, key);
+                return await _runtime.ExecuteAsync(command, Root, key);
             }
             catch (LogStoreException e)
             {
                 Failures++;
                 if (!e.IsTransient)
                     _runtime = await network.OpenAnotherAsync();
-                return await _runtime.ExecuteAsync(command, Admin, key);
+                return await _runtime.ExecuteAsync(command, Root, key);
             }
         }
     }

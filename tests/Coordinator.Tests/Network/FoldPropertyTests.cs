@@ -54,7 +54,7 @@ public sealed class FoldPropertyTests
             .Where(key => key.User == "intent").Select(key => key.Id).Distinct().Count());
         // One more command each, so that both have read to the end.
         await network.DoAsync(new CreatePreAuthKey());
-        await other.ExecuteAsync(new CreatePreAuthKey(), Admin, IdempotencyKey.New());
+        await other.ExecuteAsync(new CreatePreAuthKey(), Root, IdempotencyKey.New());
         await network.DoAsync(new CreatePreAuthKey());
         await using var fresh = await network.OpenAnotherAsync();
         Assert.Equal(Describe(network.State), Describe(fresh.State));
@@ -70,7 +70,7 @@ public sealed class FoldPropertyTests
         async Task IntentsAsync(NetworkRuntime runtime)
         {
             for (var i = 0; i < 100; i++)
-                await runtime.ExecuteAsync(new CreatePreAuthKey { User = "intent" }, Admin, IdempotencyKey.From($"{seed}", $"{i}"));
+                await runtime.ExecuteAsync(new CreatePreAuthKey { User = "intent" }, Root, IdempotencyKey.From($"{seed}", $"{i}"));
         }
     }
 
@@ -92,7 +92,7 @@ public sealed class FoldPropertyTests
                     var idempotency = NewKey();
                     return async runtime =>
                     {
-                        var created = await runtime.ExecuteAsync(create, Admin, idempotency);
+                        var created = await runtime.ExecuteAsync(create, Root, idempotency);
                         if (created.Text is not null)
                             _keys.Add(created.Text);
                         return "done";
@@ -101,7 +101,7 @@ public sealed class FoldPropertyTests
                     var machine = _registrations.Count > 0 && _random.Next(3) == 0
                         ? _registrations[_random.Next(_registrations.Count)].MachineKey
                         : RandomMachine();
-                    var registration = Registration(
+                    var registration = Registering(
                         $"host{_random.Next(4)}", _keys.Count == 0 ? null : _keys[_random.Next(_keys.Count)], machine, RandomNodeKey());
                     _registrations.Add(registration);
                     return Run(registration);
@@ -132,7 +132,7 @@ public sealed class FoldPropertyTests
                 try
                 {
                     var before = runtime.State.Position;
-                    await runtime.ExecuteAsync(command, Admin, key);
+                    await runtime.ExecuteAsync(command, Root, key);
                     // A command that found nothing to do left no event, and may find something the next time.
                     return runtime.State.Position == before ? "nothing" : "done";
                 }

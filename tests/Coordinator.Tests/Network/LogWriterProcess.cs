@@ -85,7 +85,7 @@ internal sealed class LogWriterProcess : IDisposable
             while (true)
             {
                 var key = await network.ExecuteAsync(new CreatePreAuthKey(), Actor.System, IdempotencyKey.New());
-                var registration = TestNetwork.Registration("node", key.Text);
+                var registration = TestNetwork.Registering("node", key.Text);
                 var node = (await network.ExecuteAsync(registration, Actor.System, IdempotencyKey.New())).Node;
                 lock (writing)
                     output.Write(System.Text.Encoding.ASCII.GetBytes($"{node.Id} {node.MachineKey.Id} {node.IPv4} {node.Name} .\n"));

@@ -28,9 +28,9 @@ public sealed class NetworkDirectoryTests : IDisposable
         string before;
         await using (var network = await _networks.OpenAsync("one"))
         {
-            var created = await network.ExecuteAsync(new CreatePreAuthKey(), TestNetwork.Admin, IdempotencyKey.New());
-            await network.ExecuteAsync(TestNetwork.Registration("web", created.Text), TestNetwork.Admin, IdempotencyKey.New());
-            await network.ExecuteAsync(new SetPolicy(PolicyPreset.AllowAll), TestNetwork.Admin, IdempotencyKey.New());
+            var created = await network.ExecuteAsync(new CreatePreAuthKey(), TestNetwork.Root, IdempotencyKey.New());
+            await network.ExecuteAsync(TestNetwork.Registering("web", created.Text), TestNetwork.Root, IdempotencyKey.New());
+            await network.ExecuteAsync(new SetPolicy(PolicyPreset.AllowAll), TestNetwork.Root, IdempotencyKey.New());
             before = TestNetwork.Describe(network.State);
         }
 
@@ -104,11 +104,11 @@ public sealed class NetworkDirectoryTests : IDisposable
     {
         await CreateAsync("one");
         await using var network = await _networks.OpenAsync("one");
-        var created = await network.ExecuteAsync(new CreatePreAuthKey { User = "ann" }, TestNetwork.Admin, IdempotencyKey.New());
+        var created = await network.ExecuteAsync(new CreatePreAuthKey { User = "ann" }, TestNetwork.Root, IdempotencyKey.New());
         var node = (await network.ExecuteAsync(
-            TestNetwork.Registration("web", created.Text), new Actor(ActorKind.Machine, 7), IdempotencyKey.New())).Node;
+            TestNetwork.Registering("web", created.Text), new Actor(ActorKind.Machine, 7), IdempotencyKey.New())).Node;
         await network.ExecuteAsync(new LogoutNode(node.Id), Actor.Node(node.Id), IdempotencyKey.New());
-        await network.ExecuteAsync(new DeleteNode(node.Id), TestNetwork.Admin, IdempotencyKey.New());
+        await network.ExecuteAsync(new DeleteNode(node.Id), TestNetwork.Root, IdempotencyKey.New());
         var lines = new List<LogLine>();
         await foreach (var line in LogLine.ReadAsync(network, TestContext.Current.CancellationToken))
             lines.Add(line);

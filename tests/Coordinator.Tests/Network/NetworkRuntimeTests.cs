@@ -32,16 +32,16 @@ public sealed class NetworkRuntimeTests
     {
         await using var network = await CreateAsync();
         var key = IdempotencyKey.New();
-        var first = await network.Runtime.ExecuteAsync(new CreatePreAuthKey(), Admin, key);
+        var first = await network.Runtime.ExecuteAsync(new CreatePreAuthKey(), Root, key);
         var position = network.State.Position;
-        var second = await network.Runtime.ExecuteAsync(new CreatePreAuthKey(), Admin, key);
+        var second = await network.Runtime.ExecuteAsync(new CreatePreAuthKey(), Root, key);
         Assert.Equal(first.Key.Id, second.Key.Id);
         Assert.Null(second.Text); // Shown once.
         Assert.Equal(position, network.State.Position);
 
         // Also by another coordinator, which knows it from the log alone.
         await using var other = await network.OpenAnotherAsync();
-        Assert.Equal(first.Key.Id, (await other.ExecuteAsync(new CreatePreAuthKey(), Admin, key)).Key.Id);
+        Assert.Equal(first.Key.Id, (await other.ExecuteAsync(new CreatePreAuthKey(), Root, key)).Key.Id);
         Assert.Equal(position, other.State.Position);
     }
 
@@ -50,9 +50,9 @@ public sealed class NetworkRuntimeTests
     {
         await using var network = await CreateAsync();
         var key = IdempotencyKey.New();
-        await network.Runtime.ExecuteAsync(new SetPolicy(PolicyPreset.AllowAll), Admin, key);
+        await network.Runtime.ExecuteAsync(new SetPolicy(PolicyPreset.AllowAll), Root, key);
         var e = await Assert.ThrowsAsync<CommandRefusedException>(
-            async () => await network.Runtime.ExecuteAsync(new CreatePreAuthKey(), Admin, key));
+            async () => await network.Runtime.ExecuteAsync(new CreatePreAuthKey(), Root, key));
         Assert.Equal(RefusalReason.Invalid, e.Reason);
     }
 
@@ -67,10 +67,10 @@ public sealed class NetworkRuntimeTests
         await store.ArrivedAsync();
         var before = store.Appends;
 
-        var registrations = Enumerable.Range(0, 20).Select(i => network.DoAsync(Registration($"n{i}", text)).AsTask()).ToList();
+        var registrations = Enumerable.Range(0, 20).Select(i => network.DoAsync(Registering($"n{i}", text)).AsTask()).ToList();
         var sameIntent = IdempotencyKey.New();
         var twice = Enumerable.Range(0, 2)
-            .Select(_ => network.Runtime.ExecuteAsync(new CreatePreAuthKey(), Admin, sameIntent).AsTask()).ToList();
+            .Select(_ => network.Runtime.ExecuteAsync(new CreatePreAuthKey(), Root, sameIntent).AsTask()).ToList();
         Assert.All(registrations, task => Assert.False(task.IsCompleted));
         store.Release();
         await first;
@@ -187,7 +187,7 @@ public sealed class NetworkRuntimeTests
         var first = network.NewKeyAsync();
         await store.ArrivedAsync();
         using var source = new CancellationTokenSource();
-        var second = network.Runtime.ExecuteAsync(new CreatePreAuthKey(), Admin, IdempotencyKey.New(), source.Token).AsTask();
+        var second = network.Runtime.ExecuteAsync(new CreatePreAuthKey(), Root, IdempotencyKey.New(), source.Token).AsTask();
         await source.CancelAsync();
         store.Release();
         await first;

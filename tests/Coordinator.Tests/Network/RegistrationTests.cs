@@ -35,7 +35,7 @@ public sealed class RegistrationTests : IAsyncLifetime
     [Fact]
     public async Task Registering_again_with_the_used_key_answers_the_same_and_appends_nothing()
     {
-        var registration = Registration("web", await _network.NewKeyAsync());
+        var registration = Registering("web", await _network.NewKeyAsync());
         var first = await _network.DoAsync(registration);
         var position = _network.State.Position;
         var second = await _network.DoAsync(registration);
@@ -49,29 +49,29 @@ public sealed class RegistrationTests : IAsyncLifetime
     public async Task A_single_use_key_lets_in_one_machine_and_a_reusable_one_many()
     {
         var single = await _network.NewKeyAsync();
-        await _network.DoAsync(Registration("a", single));
-        Assert.Equal(RefusalReason.PreAuthKeyUsed, await _network.RefusalAsync(Registration("b", single)));
+        await _network.DoAsync(Registering("a", single));
+        Assert.Equal(RefusalReason.PreAuthKeyUsed, await _network.RefusalAsync(Registering("b", single)));
 
         var reusable = await _network.NewKeyAsync(new CreatePreAuthKey { Reusable = true });
-        await _network.DoAsync(Registration("c", reusable));
-        await _network.DoAsync(Registration("d", reusable));
+        await _network.DoAsync(Registering("c", reusable));
+        await _network.DoAsync(Registering("d", reusable));
         Assert.Equal(2, _network.State.PreAuthKeys.Values.Single(key => key.Reusable).Uses);
     }
 
     [Fact]
     public async Task A_key_that_is_absent_unknown_expired_or_revoked_is_refused_by_its_own_reason()
     {
-        Assert.Equal(RefusalReason.PreAuthKeyRequired, await _network.RefusalAsync(Registration("a", null)));
-        Assert.Equal(RefusalReason.PreAuthKeyUnknown, await _network.RefusalAsync(Registration("a", PreAuthKeyText.New())));
-        Assert.Equal(RefusalReason.PreAuthKeyUnknown, await _network.RefusalAsync(Registration("a", "mkey_\u00e9")));
+        Assert.Equal(RefusalReason.PreAuthKeyRequired, await _network.RefusalAsync(Registering("a", null)));
+        Assert.Equal(RefusalReason.PreAuthKeyUnknown, await _network.RefusalAsync(Registering("a", PreAuthKeyText.New())));
+        Assert.Equal(RefusalReason.PreAuthKeyUnknown, await _network.RefusalAsync(Registering("a", "mkey_\u00e9")));
 
         var shortLived = await _network.NewKeyAsync(new CreatePreAuthKey { Lifetime = TimeSpan.FromMinutes(1) });
         _network.Clock.Advance(TimeSpan.FromMinutes(1));
-        Assert.Equal(RefusalReason.PreAuthKeyExpired, await _network.RefusalAsync(Registration("a", shortLived)));
+        Assert.Equal(RefusalReason.PreAuthKeyExpired, await _network.RefusalAsync(Registering("a", shortLived)));
 
         var created = await _network.DoAsync(new CreatePreAuthKey());
         await _network.DoAsync(new RevokePreAuthKey(created.Key.Id));
-        Assert.Equal(RefusalReason.PreAuthKeyRevoked, await _network.RefusalAsync(Registration("a", created.Text)));
+        Assert.Equal(RefusalReason.PreAuthKeyRevoked, await _network.RefusalAsync(Registering("a", created.Text)));
         Assert.Empty(_network.State.Nodes);
     }
 
@@ -80,10 +80,10 @@ public sealed class RegistrationTests : IAsyncLifetime
     {
         var node = await _network.JoinAsync("a");
         var key = await _network.NewKeyAsync();
-        Assert.Equal(RefusalReason.NodeKeyInUse, await _network.RefusalAsync(Registration("b", key, nodeKey: node.NodeKey)));
+        Assert.Equal(RefusalReason.NodeKeyInUse, await _network.RefusalAsync(Registering("b", key, nodeKey: node.NodeKey)));
         await _network.DoAsync(new RotateNodeKey(node.Id, NewNodeKey()));
-        Assert.Equal(RefusalReason.NodeKeyInUse, await _network.RefusalAsync(Registration("b", key, nodeKey: node.NodeKey)));
-        Assert.Equal(RefusalReason.NodeKeyInUse, await _network.RefusalAsync(Registration("b", key, nodeKey: default(Crypto.X25519PublicKey))));
+        Assert.Equal(RefusalReason.NodeKeyInUse, await _network.RefusalAsync(Registering("b", key, nodeKey: node.NodeKey)));
+        Assert.Equal(RefusalReason.NodeKeyInUse, await _network.RefusalAsync(Registering("b", key, nodeKey: default(Crypto.X25519PublicKey))));
     }
 
     [Fact]
@@ -91,7 +91,7 @@ public sealed class RegistrationTests : IAsyncLifetime
     {
         var machine = NewMachineKey();
         var before = await _network.JoinAsync("a", machine: machine);
-        var after = (await _network.DoAsync(Registration("renamed", null, machine))).Node;
+        var after = (await _network.DoAsync(Registering("renamed", null, machine))).Node;
         Assert.Equal((before.Id, before.Name, before.IPv4), (after.Id, after.Name, after.IPv4));
         Assert.NotEqual(before.NodeKey, after.NodeKey);
         Assert.Null(_network.State.FindByNodeKey(before.NodeKey));
@@ -102,12 +102,12 @@ public sealed class RegistrationTests : IAsyncLifetime
     {
         var machine = NewMachineKey();
         var key = await _network.NewKeyAsync();
-        var registration = Registration("a", key, machine);
+        var registration = Registering("a", key, machine);
         var node = (await _network.DoAsync(registration)).Node;
         await _network.DoAsync(new LogoutNode(node.Id));
         Assert.False(_network.State.FindNode(node.Id)!.IsMember(_network.Clock.GetUtcNow()));
         Assert.Equal(RefusalReason.PreAuthKeyUsed, await _network.RefusalAsync(registration));
-        var back = (await _network.DoAsync(Registration("a", await _network.NewKeyAsync(), machine))).Node;
+        var back = (await _network.DoAsync(Registering("a", await _network.NewKeyAsync(), machine))).Node;
         Assert.Equal((node.Id, node.Name, node.IPv4), (back.Id, back.Name, back.IPv4));
         Assert.True(back.IsMember(_network.Clock.GetUtcNow()));
     }
@@ -131,7 +131,7 @@ public sealed class RegistrationTests : IAsyncLifetime
         await using var small = await CreateAsync(AddressPlan.New() with { IPv4 = IPNetwork.Parse("10.9.0.0/30") });
         var first = await small.JoinAsync("a");
         await small.JoinAsync("b");
-        var waiting = Registration("c", await small.NewKeyAsync());
+        var waiting = Registering("c", await small.NewKeyAsync());
         Assert.Equal(RefusalReason.AddressPoolExhausted, await small.RefusalAsync(waiting));
         await small.DoAsync(new DeleteNode(first.Id));
         Assert.Equal(first.IPv4, (await small.DoAsync(waiting)).Node.IPv4);

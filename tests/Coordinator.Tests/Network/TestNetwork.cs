@@ -12,7 +12,7 @@ namespace Mesh.Coordinator.Tests.Network;
 /// <summary>A network on a store in memory, whose clock the test moves.</summary>
 internal sealed class TestNetwork : IAsyncDisposable
 {
-    public static readonly Actor Admin = Actor.LocalAdmin(1000);
+    public static readonly Actor Root = Actor.LocalAdmin(1000);
 
     private readonly TestSigner _signer = new();
     private readonly byte[] _dataKey = RandomNumberGenerator.GetBytes(DataKey.Length);
@@ -42,18 +42,18 @@ internal sealed class TestNetwork : IAsyncDisposable
     public Task<NetworkRuntime> OpenAnotherAsync() => NetworkRuntime.OpenAsync(Log(), Clock, NullLogger.Instance);
 
     public ValueTask<TResult> DoAsync<TResult>(ICommand<TResult> command) =>
-        Runtime.ExecuteAsync(command, Admin, IdempotencyKey.New(), TestContext.Current.CancellationToken);
+        Runtime.ExecuteAsync(command, Root, IdempotencyKey.New(), TestContext.Current.CancellationToken);
 
     public async Task<string> NewKeyAsync(CreatePreAuthKey? command = null) =>
         (await DoAsync(command ?? new CreatePreAuthKey())).Text!;
 
     public async Task<Node> JoinAsync(string hostname, CreatePreAuthKey? key = null, MachineKey? machine = null) =>
-        (await DoAsync(Registration(hostname, await NewKeyAsync(key), machine))).Node;
+        (await DoAsync(Registering(hostname, await NewKeyAsync(key), machine))).Node;
 
     public async Task<RefusalReason> RefusalAsync<TResult>(ICommand<TResult> command) =>
         (await Assert.ThrowsAsync<CommandRefusedException>(async () => await DoAsync(command))).Reason;
 
-    public static RegisterNode Registration(
+    public static RegisterNode Registering(
         string hostname, string? key, MachineKey? machine = null, X25519PublicKey? nodeKey = null) => new()
         {
             MachineKey = machine ?? NewMachineKey(),

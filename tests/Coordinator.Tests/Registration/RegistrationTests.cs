@@ -49,7 +49,7 @@ public sealed class RegistrationTests : IAsyncLifetime
         Assert.Equal(ProblemType.KeyExpired, await RefusalOf(machine, shortLived));
         string revoked = await _coordinator.CreateKeyAsync();
         await _coordinator.Network.Runtime.ExecuteAsync(
-            new Mesh.Coordinator.Network.RevokePreAuthKey(_coordinator.Network.Runtime.State.NextPreAuthKeyId - 1), Log.Actor.System, Log.IdempotencyKey.None);
+            new Mesh.Coordinator.Network.RevokePreAuthKey(_coordinator.Network.Runtime.State.NextPreAuthKeyId - 1), Coordinator.Log.Actor.System, Coordinator.Log.IdempotencyKey.None);
         Assert.Equal(ProblemType.KeyRevoked, await RefusalOf(machine, revoked));
     }
 
