@@ -51,7 +51,6 @@ internal static partial class AdminApi
             AdminJson.Default.ListModelEventModel));
         app.MapPost("/v1/networks/{network}/log/verify", async c => await Json(c,
             await AdminQueries.VerifyAsync(admin, Network(c, admin), c.RequestAborted), AdminJson.Default.VerificationModel));
-        app.MapFallback(c => Problems.NotFound.WriteAsync(c));
     }
 
     private static async Task GuardAsync(HttpContext context, RequestDelegate next, ILogger log)
@@ -60,7 +59,8 @@ internal static partial class AdminApi
         try
         {
             await next(context);
-            // Routing answers a wrong method with a bare status.
+            // Routing answers what it does not know with a bare status.
+            if (context.Response is { HasStarted: false, StatusCode: StatusCodes.Status404NotFound }) await Problems.NotFound.WriteAsync(context);
             if (context.Response is { HasStarted: false, StatusCode: StatusCodes.Status405MethodNotAllowed })
                 await Problems.MethodNotAllowed.WriteAsync(context);
             return;

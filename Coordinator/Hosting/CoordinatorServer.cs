@@ -179,11 +179,6 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
                 taken ? $"{where} is taken by another program" : $"cannot listen on {where}: {e.Message}",
                 "choose another address with --listen, or stop the other program", e);
         }
-        catch (ArgumentException e) when (e is ArgumentOutOfRangeException or { ParamName: "path" })
-        {
-            throw new StartFailure(ExitCode.StateDirectoryUnusable, $"{where} is too long for a socket: {e.Message}",
-                "choose a state directory with a shorter path", e);
-        }
     }
 
     private static IPEndPoint BoundTo(WebApplication app, IPEndPoint asked)

@@ -1,4 +1,7 @@
 using Google.Protobuf;
+using Mesh.Coordinator.Log;
+using Mesh.Coordinator.Network;
+using Mesh.Coordinator.Registration;
 using Mesh.Protocol.Control;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
@@ -51,6 +54,18 @@ internal sealed partial class NodeApiPipeline(
         catch (Exception e) when (context.RequestAborted.IsCancellationRequested || IsGone(e))
         {
             return;
+        }
+        catch (CommandRefusedException e)
+        {
+            reply = Refusals.ToProblem(e);
+        }
+        catch (LogStoreException e)
+        {
+            reply = Refusals.ToProblem(e);
+        }
+        catch (ObjectDisposedException)
+        {
+            reply = Problems.ShuttingDown;
         }
         catch (BadHttpRequestException e)
         {

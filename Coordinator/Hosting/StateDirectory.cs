@@ -12,6 +12,9 @@ internal sealed partial class StateDirectory : IDisposable
     private const UnixFileMode DirectoryMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
+    /// <summary>sun_path of unix(7), without the zero at its end.</summary>
+    private const int MaxSocketPathBytes = 107;
+
     private readonly FileStream _lock;
 
     private StateDirectory(string path, FileStream @lock)
@@ -39,6 +42,12 @@ internal sealed partial class StateDirectory : IDisposable
     public static StateDirectory Open(string path)
     {
         path = System.IO.Path.GetFullPath(path);
+        if (System.Text.Encoding.UTF8.GetByteCount(AdminSocketOf(path)) > MaxSocketPathBytes)
+        {
+            throw new StartFailure(ExitCode.StateDirectoryUnusable,
+                $"the path of the state directory is too long for a socket in it (at most {MaxSocketPathBytes} bytes with /admin.sock)",
+                "name a directory with a shorter path with --state-dir");
+        }
         try
         {
             Directory.CreateDirectory(path, DirectoryMode);

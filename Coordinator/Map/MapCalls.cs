@@ -5,7 +5,6 @@ using Mesh.Coordinator.Hosting;
 using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network;
 using Mesh.Coordinator.Presence;
-using Mesh.Coordinator.Registration;
 using Mesh.Coordinator.Trust;
 using Mesh.Protocol.Control;
 using Microsoft.AspNetCore.Http;
@@ -74,19 +73,8 @@ internal sealed class MapCalls(NetworkSet networks, CoordinatorKeys keys, ForkWa
             {
                 Os = host.Os, OsVersion = host.OsVersion, Architecture = host.Architecture, MeshVersion = host.MeshVersion,
             };
-            try
-            {
-                if (facts != node.Host && hostFacts.MayRecord(network, node.Id))
-                    await network.Runtime.ExecuteAsync(new RecordHostFacts(node.Id, facts), Actor.Node(node.Id), IdempotencyKey.None);
-            }
-            catch (CommandRefusedException refusal)
-            {
-                return Refusals.ToProblem(refusal);
-            }
-            catch (LogStoreException failure)
-            {
-                return Refusals.ToProblem(failure);
-            }
+            if (facts != node.Host && hostFacts.MayRecord(network, node.Id))
+                await network.Runtime.ExecuteAsync(new RecordHostFacts(node.Id, facts), Actor.Node(node.Id), IdempotencyKey.None);
         }
         return NodeReply.Ok(new ReportResponse { Observed = observed });
     }

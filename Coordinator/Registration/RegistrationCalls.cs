@@ -53,19 +53,8 @@ internal sealed class RegistrationCalls(NetworkSet networks, ChallengeTable chal
             PreAuthKey = request.PreAuthKey.Length == 0 ? null : request.PreAuthKey,
             Host = new Network.HostFacts(request.Hostname, facts.Os, facts.OsVersion, facts.Architecture, facts.MeshVersion),
         };
-        try
-        {
-            var registration = await network.Runtime.ExecuteAsync(command, ActorOf(network, machine), KeyOf(request.NodeKey));
-            return NodeReply.Ok(Answer(registration.Node));
-        }
-        catch (CommandRefusedException refusal)
-        {
-            return Refusals.ToProblem(refusal);
-        }
-        catch (LogStoreException failure)
-        {
-            return Refusals.ToProblem(failure);
-        }
+        var registration = await network.Runtime.ExecuteAsync(command, ActorOf(network, machine), KeyOf(request.NodeKey));
+        return NodeReply.Ok(Answer(registration.Node));
     }
 
     private async ValueTask<NodeReply> RotateAsync(HttpContext context, MachineFeature machine, RotateRequest request)
@@ -74,19 +63,8 @@ internal sealed class RegistrationCalls(NetworkSet networks, ChallengeTable chal
         if ((networks.FindMember(request.Header, machine, out var network, out var node)
             ?? RequestCheck.Proof(request.NodeKey)
             ?? Prove(machine, network, request.NodeKey, out nodeKey)) is { } problem) return problem;
-        try
-        {
-            await network.Runtime.ExecuteAsync(new RotateNodeKey(node.Id, nodeKey), Actor.Node(node.Id), KeyOf(request.NodeKey));
-            return NodeReply.Ok(new RotateResponse { PreviousUntilMs = retirement.DueFor(network, node.Id).ToUnixTimeMilliseconds() });
-        }
-        catch (CommandRefusedException refusal)
-        {
-            return Refusals.ToProblem(refusal);
-        }
-        catch (LogStoreException failure)
-        {
-            return Refusals.ToProblem(failure);
-        }
+        await network.Runtime.ExecuteAsync(new RotateNodeKey(node.Id, nodeKey), Actor.Node(node.Id), KeyOf(request.NodeKey));
+        return NodeReply.Ok(new RotateResponse { PreviousUntilMs = retirement.DueFor(network, node.Id).ToUnixTimeMilliseconds() });
     }
 
     private async ValueTask<NodeReply> LogoutAsync(HttpContext context, MachineFeature machine, LogoutRequest request)
@@ -97,16 +75,12 @@ internal sealed class RegistrationCalls(NetworkSet networks, ChallengeTable chal
         try
         {
             await network.Runtime.ExecuteAsync(new LogoutNode(node.Id), Actor.Node(node.Id), IdempotencyKey.None);
-            return NodeReply.Ok(new LogoutResponse());
         }
         catch (CommandRefusedException refusal) when (refusal.Reason == RefusalReason.NodeUnknown)
         {
-            return NodeReply.Ok(new LogoutResponse());
+            // Another request was first.
         }
-        catch (LogStoreException failure)
-        {
-            return Refusals.ToProblem(failure);
-        }
+        return NodeReply.Ok(new LogoutResponse());
     }
 
     /// <summary>Uses the challenge up, whatever comes of it.</summary>
