@@ -21,6 +21,8 @@ namespace Mesh.Node.Control;
 /// </summary>
 internal sealed partial class ControlSession
 {
+    /// <summary>Two copies of one state directory would otherwise push each other out without a pause.</summary>
+    private static readonly TimeSpan SupersededWait = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan PendingRetry = TimeSpan.FromSeconds(5);
 
     private readonly ControlClient _client;
@@ -36,6 +38,7 @@ internal sealed partial class ControlSession
     private NetworkMap? _map;
     private ByteString _resumeToken = ByteString.Empty;
     private ControlStatus _status = ControlStatus.Initial;
+    private bool _superseded;
 
     /// <param name="map">The last map known, or null.</param>
     /// <param name="bootId">16 bytes, one for each start of the daemon.</param>
@@ -82,13 +85,15 @@ internal sealed partial class ControlSession
         try
         {
             var request = new MapRequest { Header = _client.Header(), ResumeToken = _resumeToken, BootId = BootId, KnownHead = _heads.Newest };
+            _superseded = false;
             using var poll = await _client.OpenMapAsync(request, cancel).ConfigureAwait(false);
             if (_client.CertificateFromTheFuture) Warn(ControlWarnings.ClockApart, on: true);
             string reason = await FollowAsync(poll, cancel).ConfigureAwait(false);
             if (_status.Phase == ControlPhase.Removed) return null;
             LogPollEnded(reason);
+            ControlMetrics.PollEnded(null);
             Publish(_status with { Phase = ControlPhase.Connecting, LastError = reason });
-            return _backoff.Next();
+            return _backoff.Next(_superseded ? SupersededWait : null);
         }
         catch (ControlException e)
         {
@@ -97,6 +102,7 @@ internal sealed partial class ControlSession
                 BecomeRemoved();
                 return null;
             }
+            ControlMetrics.PollEnded(e.Failure);
             // A token that this coordinator can't read must not lock the node out.
             if (e.ProblemType == ProblemType.Malformed) _resumeToken = ByteString.Empty;
             if (_status.LastError != e.Message) LogConnectFailed(e.Message);
@@ -176,6 +182,7 @@ internal sealed partial class ControlSession
         }
         _map = map;
         _resumeToken = map.ResumeToken;
+        ControlMetrics.FrameApplied();
         _events.MapChanged(map);
         BecomeConnected();
         return null;
@@ -183,6 +190,7 @@ internal sealed partial class ControlSession
 
     private string Refuse(MapFault fault)
     {
+        ControlMetrics.FrameRefused(fault.Kind);
         LogFrameRefused(fault.ToString());
         _resumeToken = ByteString.Empty;
         return $"the coordinator sent a map that does not hold together: {fault}";
@@ -195,7 +203,8 @@ internal sealed partial class ControlSession
             case NoticeKind.DuplicateSession:
                 if (!_status.Warnings.HasFlag(ControlWarnings.CopiedState)) LogCopiedState();
                 Warn(ControlWarnings.CopiedState, on: true);
-                return null;
+                _superseded = true;
+                return "another session of this machine took over";
             case NoticeKind.Reconnect:
                 return "the coordinator asked to connect again";
             case NoticeKind.Removed:

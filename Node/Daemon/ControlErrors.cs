@@ -22,7 +22,7 @@ internal static class ControlErrors
     private static string What(ControlException e) => e.ProblemType switch
     {
         ProblemType.KeyExpired => "the join link has expired",
-        ProblemType.KeyUsed => "the join link was used already, by another machine",
+        ProblemType.KeyUsed => "the join link was used already",
         ProblemType.KeyRevoked => "the join link was revoked by an administrator",
         ProblemType.KeyUnknown => "the coordinator does not know the key of this join link",
         ProblemType.UnknownNetwork => "the coordinator has no network of the name in the join link",

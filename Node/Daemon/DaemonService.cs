@@ -1,5 +1,6 @@
 using Mesh.Node.Cli;
 using Mesh.Node.Device;
+using Mesh.Node.Kernel;
 using Mesh.Node.LocalApi;
 using Mesh.Node.Ping;
 using Mesh.Node.Routes;
@@ -15,13 +16,13 @@ namespace Mesh.Node.Daemon;
 /// anywhere ends the process with the code that <see cref="Outcome"/> holds, so that a supervisor starts it again.
 /// </summary>
 internal sealed partial class DaemonService(
-    DaemonOptions options, StateDirectory state, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<DaemonService> log)
+    DaemonOptions options, StateDirectory state, TimeProvider time, IHostApplicationLifetime lifetime, ILoggerFactory logs)
     : BackgroundService
 {
     /// <summary>How often the host's addresses are compared, for changes that nobody told of.</summary>
     private static readonly TimeSpan TickInterval = TimeSpan.FromSeconds(10);
 
-    private readonly ILogger _log = log;
+    private readonly ILogger _log = logs.CreateLogger<DaemonService>();
 
     /// <summary>Why the daemon ended; null when it was asked to.</summary>
     public UserException? Outcome { get; private set; }
@@ -40,6 +41,10 @@ internal sealed partial class DaemonService(
         {
             Outcome = e;
         }
+        catch (KernelException e)
+        {
+            Outcome = TunnelErrors.Explain(e);
+        }
 #pragma warning disable CA1031 // The host would end with exit code 0; this way the code and the trace are kept.
         catch (Exception e)
 #pragma warning restore CA1031
@@ -54,10 +59,10 @@ internal sealed partial class DaemonService(
     {
         using var routes = new RouteClient();
         var stamps = new InitiationClock(time, TimestampFile.Load(state), KeepStamp);
-        await using var tunnel = MeshTunnel.Open(routes, options.InterfaceName, options.ListenPort, stamps, time, _log);
-        var parts = new RuntimeParts(state, tunnel, () => LocalEndpoints.List(routes, tunnel.LinkIndex), time, Random.Shared.NextDouble, _log);
+        await using var tunnel = MeshTunnel.Open(routes, options.InterfaceName, options.ListenPort, stamps, time, logs.CreateLogger<MeshTunnel>());
+        var parts = new RuntimeParts(state, tunnel, () => LocalEndpoints.List(routes, tunnel.LinkIndex), time, Random.Shared.NextDouble, logs);
         await using var runtime = new NodeRuntime(parts);
-        await using var server = new LocalServer(runtime, new Pinger(runtime, time), options.SocketPath, time, _log);
+        await using var server = new LocalServer(runtime, new Pinger(runtime, time), options.SocketPath, time, logs.CreateLogger<LocalServer>());
         server.Start();
         runtime.Resume();
         LogReady(options.SocketPath, tunnel.InterfaceName, tunnel.ListenPort);

@@ -17,7 +17,7 @@ namespace Mesh.Node.Daemon;
 /// <param name="LocalAddresses">Addresses of this host that peers may reach it at, now.</param>
 /// <param name="Random">0 (in) to 1 (out), for backoff.</param>
 internal sealed record RuntimeParts(
-    StateDirectory State, ITunnel Tunnel, Func<IReadOnlyList<IPAddress>> LocalAddresses, TimeProvider Time, Func<double> Random, ILogger Log);
+    StateDirectory State, ITunnel Tunnel, Func<IReadOnlyList<IPAddress>> LocalAddresses, TimeProvider Time, Func<double> Random, ILoggerFactory Logs);
 
 /// <summary>
 /// One node: what it joined, its session with the coordinator, its map and its tunnel, and the verbs that change them. Verbs
@@ -60,13 +60,13 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     public NodeRuntime(RuntimeParts parts)
     {
         _parts = parts;
-        _log = parts.Log;
+        _log = parts.Logs.CreateLogger<NodeRuntime>();
         _machine = MachineIdentity.LoadOrCreate(parts.State);
         _nodeKey = NodeKeyFile.LoadOrCreate(parts.State);
         _join = JoinInfo.Load(parts.State);
         _map = _join is null ? null : LoadMap();
         _paths = new PathFinder(parts.Tunnel);
-        _saver = new MapSaver(parts.State, parts.Time, parts.Log);
+        _saver = new MapSaver(parts.State, parts.Time, parts.Logs.CreateLogger<MapSaver>());
     }
 
     /// <summary>Fails when something broke that nobody waits for; the daemon ends then.</summary>
@@ -296,8 +296,8 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
             var registration = await Registrar
                 .RegisterAsync(client, _machine, _nodeKey, link.PreAuthKey ?? "", wish.Hostname, _parts.Time, cancel).ConfigureAwait(false);
             var answer = registration.Answer;
-            var join = new JoinInfo(link.Host, link.Port, link.Pin, link.Network!, registration.NetworkId, answer.NodeId, wish.Hostname,
-                wish.Endpoints, wish.Mtu, WantUp: true);
+            var join = new JoinInfo(link.Host, link.Port, link.Pin, link.Network!, registration.NetworkId,
+                answer.Status == RegistrationStatus.Registered ? answer.NodeId : 0, wish.Hostname, wish.Endpoints, wish.Mtu, WantUp: true);
             var addresses = MapToTunnel.Addresses(answer.Addresses);
             lock (_sync)
             {
@@ -343,7 +343,8 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     {
         _client = new ControlClient(join.Link, _machine, _parts.Time);
         _sessionEnd = new CancellationTokenSource();
-        var session = new ControlSession(_client, _machine, _nodeKey, join, _map, _bootId, this, _parts.Time, _parts.Random, _log);
+        var session = new ControlSession(_client, _machine, _nodeKey, join, _map, _bootId, this, _parts.Time, _parts.Random,
+            _parts.Logs.CreateLogger<ControlSession>());
         lock (_sync)
         {
             _session = session;

@@ -12,6 +12,7 @@ namespace Mesh.Node.State;
 /// <param name="Host">Of the coordinator, without the brackets of IPv6.</param>
 /// <param name="Pin">32 bytes.</param>
 /// <param name="NetworkId">16 bytes, as the coordinator named the network at registration.</param>
+/// <param name="NodeId">0 while the machine waits for approval.</param>
 /// <param name="Hostname">What this machine calls itself.</param>
 /// <param name="StaticEndpoints">Given by the user with --endpoint.</param>
 /// <param name="Mtu">Of the tunnel interface.</param>

@@ -33,10 +33,11 @@ internal static class StatusVerb
         {
             "none" => "This machine is in no network. Join one: mesh up LINK",
             "pending" => $"Waiting for approval in network {self.Network}. Code: {self.ApprovalCode}",
+            "down" => $"{self.Name} in network {self.Network}, down. Bring it up: mesh up",
             "removed" => $"This machine is no member of network {self.Network} any more. Join again: mesh up LINK",
             _ => $"{self.Name ?? "(no name yet)"} in network {self.Network}, {self.State}: {string.Join(", ", self.Addresses)}",
         });
-        if (self.State != "none")
+        if (self.State is "up" or "pending")
             output.WriteLine(coordinator.Connected
                 ? $"Coordinator {coordinator.Address}: connected, position {coordinator.Position}"
                 : $"Coordinator {coordinator.Address}: not connected{(coordinator.Error is { } error ? $" ({error})" : "")}; tunnels go on with position {coordinator.Position}");

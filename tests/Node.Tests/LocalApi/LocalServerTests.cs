@@ -22,7 +22,7 @@ public sealed class LocalServerTests : IAsyncDisposable
     {
         _state = StateDirectory.Open(_directory.File("state"));
         _socket = _directory.File("mesh.sock");
-        _runtime = new NodeRuntime(new RuntimeParts(_state, new FakeTunnel(), () => [], TimeProvider.System, () => 0, NullLogger.Instance));
+        _runtime = new NodeRuntime(new RuntimeParts(_state, new FakeTunnel(), () => [], TimeProvider.System, () => 0, NullLoggerFactory.Instance));
         _server = new LocalServer(_runtime, new Pinger(_runtime, TimeProvider.System), _socket, TimeProvider.System, NullLogger.Instance);
         _server.Start();
     }

@@ -229,7 +229,7 @@ public sealed class NodeRuntimeTests : IAsyncDisposable
         await _coordinator.StartAsync();
         _map = context => ServeAsync(context, Snapshot(1, 1));
         var registered = _registered;
-        _registered = () => new RegisterResponse { Status = RegistrationStatus.Pending, ApprovalCode = "ABCD-1234" };
+        _registered = () => new RegisterResponse { Status = RegistrationStatus.Pending, NodeId = MapSamples.SelfId, ApprovalCode = "ABCD-1234" };
         var up = await UpAsync(_coordinator.Link().Reveal());
         Assert.Equal("ABCD-1234", up.ApprovalCode);
         Assert.Equal("pending", _runtime.Status().Self.State);
@@ -357,7 +357,7 @@ public sealed class NodeRuntimeTests : IAsyncDisposable
     private Task<UpAnswer> UpAsync(string? link) => _runtime.UpAsync(new UpRequest(link, "self", null, null), default);
 
     private NodeRuntime NewRuntime() => new(new RuntimeParts(
-        _state, _tunnel, () => [IPAddress.Parse("10.9.9.9")], TimeProvider.System, () => 0, NullLogger.Instance));
+        _state, _tunnel, () => [IPAddress.Parse("10.9.9.9")], TimeProvider.System, () => 0, NullLoggerFactory.Instance));
 
     private async Task RestartAsync(Func<Task> between)
     {
