@@ -56,6 +56,7 @@ internal static class MeshCommand
         root.Subcommands.Add(IpVerb.Create(streams));
         root.Subcommands.Add(PingVerb.Create(streams));
         root.Subcommands.Add(LogoutVerb.Create(streams));
+        root.Subcommands.Add(WgVerb.Create(streams));
         return root;
     }
 

@@ -11,7 +11,8 @@ namespace Mesh.Node.Device;
 public sealed class AllowedIps
 {
     private readonly Lock _writer = new();
-    private readonly Dictionary<Peer, HashSet<IpPrefix>> _byPeer = [];
+    private readonly Dictionary<Peer, Dictionary<IpPrefix, long>> _byPeer = [];
+    private long _order;
     private TrieNode? _v4;
     private TrieNode? _v6;
 
@@ -42,7 +43,7 @@ public sealed class AllowedIps
             }
             node.Owner = peer;
             if (!_byPeer.TryGetValue(peer, out var prefixes)) _byPeer[peer] = prefixes = [];
-            prefixes.Add(prefix);
+            prefixes[prefix] = _order++;
         }
     }
 
@@ -51,7 +52,7 @@ public sealed class AllowedIps
     {
         lock (_writer)
         {
-            if (!_byPeer.TryGetValue(peer, out var prefixes) || !prefixes.Contains(prefix)) return false;
+            if (!_byPeer.TryGetValue(peer, out var prefixes) || !prefixes.ContainsKey(prefix)) return false;
             Forget(peer, prefix);
             Delete(prefix);
             return true;
@@ -63,13 +64,19 @@ public sealed class AllowedIps
         lock (_writer)
         {
             if (!_byPeer.Remove(peer, out var prefixes)) return;
-            foreach (var prefix in prefixes) Delete(prefix);
+            foreach (IpPrefix prefix in prefixes.Keys) Delete(prefix);
         }
     }
 
+    /// <summary>The peer's prefixes, in the order in which it was given them.</summary>
     public IReadOnlyList<IpPrefix> Of(Peer peer)
     {
-        lock (_writer) return _byPeer.TryGetValue(peer, out var prefixes) ? [.. prefixes] : [];
+        lock (_writer)
+        {
+            return _byPeer.TryGetValue(peer, out var prefixes)
+                ? [.. prefixes.OrderBy(entry => entry.Value).Select(entry => entry.Key)]
+                : [];
+        }
     }
 
     private void Forget(Peer peer, in IpPrefix prefix)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Mesh.Crypto;
 using Mesh.Node.Udp;
 using Mesh.Protocol.WireGuard;
 
@@ -40,19 +41,37 @@ internal sealed class ControlPath
         if (length == 0) return false;
         lock (_device.ControlLock)
         {
-            message = message[..length];
-            DropReason? dropped = (MessageType)BinaryPrimitives.ReadUInt32LittleEndian(message) == MessageType.Initiation
-                ? ConsumeInitiation(message, source)
-                : ConsumeResponse(message, source);
-            if (dropped is { } reason) _device.Drops.Add(reason);
+            if (Consume(message[..length], source) is { } reason) _device.Drops.Add(reason);
         }
         return true;
     }
 
-    private DropReason? ConsumeInitiation(ReadOnlySpan<byte> message, in UdpEndpoint source)
+    private DropReason? Consume(ReadOnlySpan<byte> message, in UdpEndpoint source)
+    {
+        var type = (MessageType)BinaryPrimitives.ReadUInt32LittleEndian(message);
+        if (type == MessageType.CookieReply) return _handshakes.ConsumeCookieReply(message);
+
+        bool loaded = _device.HandshakeGate.IsLoaded(_device.Now);
+        ReadOnlySpan<byte> covered = message[..^(2 * Blake2s.MacLength)];
+        if (_device.Identity.FindByMac1(covered, message.Slice(covered.Length, Blake2s.MacLength)) is not { } local) return DropReason.Mac1;
+        switch (loaded ? _device.HandshakeGate.Admit(message, source, _device.Now) : HandshakeAdmission.Admit)
+        {
+            case HandshakeAdmission.AskForCookie:
+                Span<byte> reply = stackalloc byte[CookieReplyLayout.Length];
+                _device.HandshakeGate.WriteCookieReply(local, message, source, _device.Now, reply);
+                _udp.Send(reply, source);
+                return DropReason.CookieAsked;
+            case HandshakeAdmission.TooMany:
+                return DropReason.SourceRate;
+            default:
+                return type == MessageType.Initiation ? ConsumeInitiation(local, message, source) : ConsumeResponse(message, source);
+        }
+    }
+
+    private DropReason? ConsumeInitiation(StaticIdentity local, ReadOnlySpan<byte> message, in UdpEndpoint source)
     {
         Span<byte> response = stackalloc byte[ResponseLayout.Length];
-        if (_handshakes.ConsumeInitiation(message, response, out Peer? peer) is { } dropped) return dropped;
+        if (_handshakes.ConsumeInitiation(local, message, response, out Peer? peer) is { } dropped) return dropped;
         peer!.Roam(source);
         peer.AddReceived(message.Length);
         peer.Timers.SessionMade(_device.Now);

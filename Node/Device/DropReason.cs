@@ -22,8 +22,12 @@ public enum DropReason
     InitiationFlood,
     /// <summary>No session or handshake has this receiver index.</summary>
     UnknownIndex,
-    /// <summary>A cookie reply; no cookie is asked for.</summary>
-    CookieUnexpected,
+    /// <summary>A cookie reply that does not belong to the last message we sent.</summary>
+    CookieInvalid,
+    /// <summary>A handshake message while we are under load, without a cookie: a cookie was sent back.</summary>
+    CookieAsked,
+    /// <summary>More handshake messages from one source than it may send while we are under load.</summary>
+    SourceRate,
     /// <summary>The session is older than 180 s, or its counter used up.</summary>
     SessionExpired,
     /// <summary>The counter was seen before or is far behind.</summary>

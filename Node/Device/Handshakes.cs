@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Security.Cryptography;
 using Mesh.Crypto;
 using Mesh.Crypto.Noise;
 using Mesh.Protocol.WireGuard;
@@ -34,19 +35,16 @@ internal sealed class Handshakes(WireGuardDevice device)
 
         BinaryPrimitives.WriteUInt32LittleEndian(message, (uint)MessageType.Initiation);
         BinaryPrimitives.WriteUInt32LittleEndian(message[InitiationLayout.Sender..], handshake.LocalIndex);
-        remote.Mac1.Compute(message[..InitiationLayout.Mac1], message.Slice(InitiationLayout.Mac1, Blake2s.MacLength));
-        message[InitiationLayout.Mac2..].Clear();
+        remote.Macs.Write(message, device.Now);
         return true;
     }
 
     /// <summary>Makes a session of an initiation, as responder.</summary>
+    /// <param name="local">The key that the sender knows us by.</param>
     /// <param name="response">92 bytes, written when nothing is dropped.</param>
-    public DropReason? ConsumeInitiation(ReadOnlySpan<byte> message, Span<byte> response, out Peer? peer)
+    public DropReason? ConsumeInitiation(StaticIdentity local, ReadOnlySpan<byte> message, Span<byte> response, out Peer? peer)
     {
         peer = null;
-        if (device.Identity.FindByMac1(message[..InitiationLayout.Mac1], message.Slice(InitiationLayout.Mac1, Blake2s.MacLength)) is not { } local)
-            return DropReason.Mac1;
-
         ReadOnlySpan<byte> first = message.Slice(InitiationLayout.Noise, InitiationLayout.NoiseLength);
         using var noise = NoiseIk.Responder(NoiseProtocol.WireGuard, local.PrivateKey);
         if (!noise.TryReadFirstStatic(local.PrivateKey, first)) return DropReason.HandshakeInvalid;
@@ -68,11 +66,11 @@ internal sealed class Handshakes(WireGuardDevice device)
         sender.CopyPresharedKey(psk);
         bool ok = noise.TryWriteSecond(X25519PrivateKey.Generate(), psk, default,
             response.Slice(ResponseLayout.Noise, ResponseLayout.NoiseLength));
-        System.Security.Cryptography.CryptographicOperations.ZeroMemory(psk);
+        CryptographicOperations.ZeroMemory(psk);
         if (!ok) return DropReason.HandshakeInvalid;
 
         uint remoteIndex = BinaryPrimitives.ReadUInt32LittleEndian(message[InitiationLayout.Sender..]);
-        var keypair = new Keypair(sender, isInitiator: false, remoteIndex, now);
+        var keypair = new Keypair(sender, isInitiator: false, remoteIndex, now) { AnsweredAs = remote };
         noise.Split(keypair.ReceiveKey, keypair.SendKey);
         device.Indices.Add(keypair);
         sender.Keypairs.Add(keypair);
@@ -80,8 +78,7 @@ internal sealed class Handshakes(WireGuardDevice device)
         BinaryPrimitives.WriteUInt32LittleEndian(response, (uint)MessageType.Response);
         BinaryPrimitives.WriteUInt32LittleEndian(response[ResponseLayout.Sender..], keypair.LocalIndex);
         BinaryPrimitives.WriteUInt32LittleEndian(response[ResponseLayout.Receiver..], remoteIndex);
-        remote.Mac1.Compute(response[..ResponseLayout.Mac1], response.Slice(ResponseLayout.Mac1, Blake2s.MacLength));
-        response[ResponseLayout.Mac2..].Clear();
+        remote.Macs.Write(response, device.Now);
         peer = sender;
         return null;
     }
@@ -90,8 +87,6 @@ internal sealed class Handshakes(WireGuardDevice device)
     public DropReason? ConsumeResponse(ReadOnlySpan<byte> message, out Peer? peer)
     {
         peer = null;
-        if (device.Identity.FindByMac1(message[..ResponseLayout.Mac1], message.Slice(ResponseLayout.Mac1, Blake2s.MacLength)) is null)
-            return DropReason.Mac1;
         if (device.Indices.Find(BinaryPrimitives.ReadUInt32LittleEndian(message[ResponseLayout.Receiver..])) is not OutgoingHandshake handshake)
             return DropReason.UnknownIndex;
 
@@ -99,7 +94,7 @@ internal sealed class Handshakes(WireGuardDevice device)
         handshake.Peer.CopyPresharedKey(psk);
         bool ok = handshake.Noise.TryReadSecond(handshake.Local.PrivateKey, psk,
             message.Slice(ResponseLayout.Noise, ResponseLayout.NoiseLength), default);
-        System.Security.Cryptography.CryptographicOperations.ZeroMemory(psk);
+        CryptographicOperations.ZeroMemory(psk);
         if (!ok) return DropReason.HandshakeInvalid;
 
         uint remoteIndex = BinaryPrimitives.ReadUInt32LittleEndian(message[ResponseLayout.Sender..]);
@@ -111,5 +106,18 @@ internal sealed class Handshakes(WireGuardDevice device)
         handshake.Dispose();
         peer.Keypairs.Add(keypair);
         return null;
+    }
+
+    /// <summary>Takes in the cookie that a peer under load asks us to come back with.</summary>
+    public DropReason? ConsumeCookieReply(ReadOnlySpan<byte> message)
+    {
+        RemoteIdentity? remote = device.Indices.Find(BinaryPrimitives.ReadUInt32LittleEndian(message[CookieReplyLayout.Receiver..])) switch
+        {
+            OutgoingHandshake handshake => handshake.Remote,
+            Keypair { AnsweredAs: { } identity } => identity,
+            _ => null,
+        };
+        if (remote is null) return DropReason.UnknownIndex;
+        return remote.Macs.TryTakeCookie(message, device.Now) ? null : DropReason.CookieInvalid;
     }
 }

@@ -69,7 +69,7 @@ internal sealed class InboundPath : IDisposable
             case MessageType.Response:
                 return datagram.Length == ResponseLayout.Length ? HandleHandshake(datagram, source) : DropReason.MessageLength;
             case MessageType.CookieReply:
-                return datagram.Length == CookieReplyLayout.Length ? DropReason.CookieUnexpected : DropReason.MessageLength;
+                return datagram.Length == CookieReplyLayout.Length ? HandleHandshake(datagram, source) : DropReason.MessageLength;
             default:
                 return DropReason.MessageType;
         }

@@ -28,6 +28,9 @@ internal sealed class Keypair : IIndexed
 
     public uint RemoteIndex { get; }
 
+    /// <summary>The key that our response went to, which a cookie reply to it may come for; null when we were the initiator.</summary>
+    public RemoteIdentity? AnsweredAs { get; init; }
+
     /// <summary>Device clock, ticks.</summary>
     public long CreatedAt { get; }
 

@@ -22,9 +22,10 @@ public sealed class Peer
     private int _confirmation;
     private bool _removed;
 
-    internal Peer(ulong id, WireGuardDevice device)
+    internal Peer(ulong id, long order, WireGuardDevice device)
     {
         Id = id;
+        Order = order;
         Device = device;
         Keypairs = new PeerKeypairs(device.Indices, device.Quiescence);
         Staged = new StagedPackets(device.StagingBudget, device.Drops);
@@ -55,6 +56,9 @@ public sealed class Peer
 
     /// <summary>Whether data could be sent at once.</summary>
     public bool HasSession => Keypairs.Current is { } keypair && WireGuardDevice.IsUsable(keypair, Device.Now);
+
+    /// <summary>Place among the device's peers.</summary>
+    internal long Order { get; }
 
     internal WireGuardDevice Device { get; }
 

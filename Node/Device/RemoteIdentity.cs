@@ -13,8 +13,8 @@ internal sealed class RemoteIdentity(Peer peer, in X25519PublicKey publicKey) : 
 
     public X25519PublicKey PublicKey { get; } = publicKey;
 
-    /// <summary>Key of the mac1 that our messages to this key carry.</summary>
-    public Mac1Key Mac1 { get; } = new(publicKey);
+    /// <summary>The macs that our messages to this key carry, and the cookie it gave us.</summary>
+    public PeerMacs Macs { get; } = new(publicKey);
 
     /// <summary>DH of the two static keys, kept for the pair used last.</summary>
     /// <returns>False when the peer's key is of low order: nothing is ever sent to it.</returns>

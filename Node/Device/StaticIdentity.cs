@@ -11,6 +11,9 @@ internal sealed class StaticIdentity(X25519PrivateKey privateKey)
 
     /// <summary>Key of the mac1 that messages to us carry.</summary>
     public Mac1Key Mac1 { get; } = new(privateKey.PublicKey);
+
+    /// <summary>Key of the cookies that we give out.</summary>
+    public CookieKey CookieKey { get; } = new(privateKey.PublicKey);
 }
 
 /// <summary>The device's one or two static keys, published as a whole. Initiations go out under the current one.</summary>

@@ -24,7 +24,26 @@ internal static class Timing
 
     public static readonly int MaxAttempts = (int)(RekeyAttemptTime / RekeyTimeout);
 
+    /// <summary>A cookie is good for so long after it was given.</summary>
+    public static readonly TimeSpan CookieLifetime = TimeSpan.FromSeconds(120);
+
+    /// <summary>A cookie is not used in its last moments, as it would expire on the way.</summary>
+    public static readonly TimeSpan CookieLatency = TimeSpan.FromSeconds(5);
+
     // What this implementation chose.
+    /// <summary>So many handshake messages waiting are a load; then cookies are asked for.</summary>
+    public const int LoadedQueue = HandshakeQueue / 8;
+
+    /// <summary>How long a load is taken to last after it was seen.</summary>
+    public static readonly TimeSpan LoadMemory = TimeSpan.FromSeconds(1);
+
+    /// <summary>Handshake messages a second, and at once, of one source address (IPv6: one /64) under load.</summary>
+    public const int SourceMessagesPerSecond = 20;
+    public const int SourceBurst = 5;
+
+    /// <summary>Source addresses that are remembered under load; a further one is refused until some are forgotten.</summary>
+    public const int SourcesRemembered = 16_384;
+
     /// <summary>Upper bound of the random delay added to retries, so that two sides do not stay in step.</summary>
     public static readonly TimeSpan MaxJitter = TimeSpan.FromMilliseconds(334);
 

@@ -24,6 +24,7 @@ public sealed class WireGuardDevice : IDisposable
     private readonly ConcurrentDictionary<ulong, Peer> _peers = new();
     private readonly Dictionary<X25519PublicKey, RemoteIdentity> _identities = [];
     private readonly Func<TimeSpan> _jitter;
+    private long _nextOrder;
     private Action? _wakeControl;
 
     public WireGuardDevice(DeviceOptions options)
@@ -33,6 +34,7 @@ public sealed class WireGuardDevice : IDisposable
         _started = options.Clock.GetTimestamp();
         _jitter = options.Jitter ?? (static () => TimeSpan.FromTicks(RandomNumberGenerator.GetInt32((int)Timing.MaxJitter.Ticks)));
         Timers = new TimerQueue(WakeControl);
+        HandshakeGate = new HandshakeGate(HandshakeQueue);
         Outbound = new OutboundPath(this, options.Tun, options.Udp);
         Inbound = new InboundPath(this, options.Tun, options.Udp);
         Control = new ControlPath(this, options.Udp);
@@ -45,7 +47,11 @@ public sealed class WireGuardDevice : IDisposable
 
     public DropCounters Drops { get; } = new();
 
-    public ICollection<Peer> Peers => _peers.Values;
+    /// <summary>In the order in which they were added.</summary>
+    public IReadOnlyList<Peer> Peers
+    {
+        get { lock (ControlLock) return [.. _peers.Values.OrderBy(peer => peer.Order)]; }
+    }
 
     internal OutboundPath Outbound { get; }
 
@@ -62,6 +68,8 @@ public sealed class WireGuardDevice : IDisposable
     internal TimerQueue Timers { get; }
 
     internal HandshakeQueue HandshakeQueue { get; } = new();
+
+    internal HandshakeGate HandshakeGate { get; }
 
     internal StagedPackets.Budget StagingBudget { get; } = new(Timing.StagedBytes);
 
@@ -94,7 +102,7 @@ public sealed class WireGuardDevice : IDisposable
                 : before.Previous is { } p && p.PublicKey == key.PublicKey ? p
                 : new StaticIdentity(key);
             Identity = new DeviceIdentity(Keep(current), Keep(previous));
-            bool sessionsStay = before.Current is null || Identity.Has(before.Current.PublicKey);
+            bool sessionsStay = before.Current is not null && Identity.Has(before.Current.PublicKey);
             foreach (StaticIdentity? gone in (StaticIdentity?[])[before.Current, before.Previous])
                 if (gone is not null && gone != Identity.Current && gone != Identity.Previous) gone.PrivateKey.Dispose();
             foreach (Peer peer in _peers.Values)
@@ -109,11 +117,38 @@ public sealed class WireGuardDevice : IDisposable
         }
     }
 
+    /// <summary>The private key that handshakes go out under, copied for who may see it; false when there is none.</summary>
+    /// <param name="destination">32 bytes, which the caller zeroes.</param>
+    public bool TryCopyPrivateKey(Span<byte> destination)
+    {
+        lock (ControlLock)
+        {
+            if (Identity.Current is not { } current) return false;
+            current.PrivateKey.CopyTo(destination);
+            return true;
+        }
+    }
+
+    /// <summary>The peer's preshared key, copied for who may see it; zeroes when there is none.</summary>
+    /// <param name="destination">32 bytes, which the caller zeroes.</param>
+    public void CopyPresharedKey(Peer peer, Span<byte> destination)
+    {
+        ArgumentNullException.ThrowIfNull(peer);
+        lock (ControlLock) peer.CopyPresharedKey(destination);
+    }
+
     public Peer? FindPeer(ulong id) => _peers.GetValueOrDefault(id);
 
     public Peer? FindPeer(in X25519PublicKey key)
     {
         lock (ControlLock) return FindIdentity(key)?.Peer;
+    }
+
+    /// <summary>Adds a peer under an id that no other has had, for owners who know peers by their keys alone.</summary>
+    /// <returns>Null when the key is our own or another peer's.</returns>
+    public Peer? AddPeer(in X25519PublicKey key)
+    {
+        lock (ControlLock) return SetPeer((ulong)_nextOrder + 1, key);
     }
 
     /// <summary>Adds a peer, or changes the keys of the one with this id.</summary>
@@ -127,7 +162,7 @@ public sealed class WireGuardDevice : IDisposable
         {
             foreach (ref readonly X25519PublicKey key in keys)
                 if (Identity.Has(key) || (FindIdentity(key) is { } taken && taken.Peer.Id != id)) return null;
-            if (!_peers.TryGetValue(id, out Peer? peer)) peer = new Peer(id, this);
+            if (!_peers.TryGetValue(id, out Peer? peer)) peer = new Peer(id, _nextOrder++, this);
             RemoteIdentity[] before = peer.Identities;
             var identities = new RemoteIdentity[keys.Length];
             for (int i = 0; i < keys.Length; i++)
@@ -159,9 +194,9 @@ public sealed class WireGuardDevice : IDisposable
         ArgumentNullException.ThrowIfNull(peer);
         lock (ControlLock)
         {
-            if (peer.Endpoint == endpoint || (peer.Endpoint is null && endpoint.IsEmpty)) return;
-            peer.SetEndpoint(endpoint);
-            if (!peer.Staged.IsEmpty || peer.Handshake is not null) Control.Initiate(peer, InitiationCause.NewEndpoint);
+            bool moved = peer.Endpoint != endpoint;
+            peer.SetEndpoint(endpoint); // also when it is the same: the local address is chosen anew
+            if (moved && (!peer.Staged.IsEmpty || peer.Handshake is not null)) Control.Initiate(peer, InitiationCause.NewEndpoint);
         }
     }
 
@@ -192,6 +227,31 @@ public sealed class WireGuardDevice : IDisposable
     {
         ArgumentNullException.ThrowIfNull(peer);
         if (!peer.HasSession) RequestHandshake(peer);
+    }
+
+    /// <summary>
+    /// Ends all sessions, handshakes and timers, as when the interface is set down. Peers and their settings stay. No path may
+    /// be running.
+    /// </summary>
+    public void Reset()
+    {
+        lock (ControlLock)
+        {
+            foreach (Peer peer in _peers.Values)
+            {
+                peer.Timers.ClearAll();
+                peer.Staged.Clear(DropReason.HandshakeFailed);
+                ForgetSessions(peer);
+            }
+            Quiescence.Reclaim();
+        }
+    }
+
+    /// <summary>The interface is up: peers with persistent keepalives are written to at once.</summary>
+    public void Start()
+    {
+        foreach (Peer peer in Peers)
+            if (peer.PersistentKeepalive > TimeSpan.Zero) SetPersistentKeepalive(peer, peer.PersistentKeepalive);
     }
 
     public void Dispose()
@@ -252,6 +312,7 @@ public sealed class WireGuardDevice : IDisposable
     {
         if (peer.Handshake is not { } handshake) return;
         peer.Handshake = null;
+        peer.Timers.HandshakeDone();
         Indices.Remove(handshake);
         handshake.Dispose();
     }

@@ -16,6 +16,7 @@ internal static class Errno
     public const int EEXIST = 17;
     public const int ENODEV = 19;
     public const int EINVAL = 22;
+    public const int EPROTO = 71;
     public const int EBADFD = 77;
     public const int EMSGSIZE = 90;
     public const int EAFNOSUPPORT = 97;

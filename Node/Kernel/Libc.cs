@@ -60,6 +60,9 @@ internal static unsafe partial class Libc
     public static partial int eventfd(uint initial, int flags);
 
     [LibraryImport("libc", SetLastError = true)]
+    public static partial int setsid();
+
+    [LibraryImport("libc", SetLastError = true)]
     public static partial int unshare(int flags);
 
     [LibraryImport("libc", SetLastError = true)]

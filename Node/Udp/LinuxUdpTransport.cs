@@ -21,9 +21,11 @@ public sealed unsafe class LinuxUdpTransport : IUdpTransport
     private volatile int _port;
     private bool _turn;
 
-    private LinuxUdpTransport((int Fd4, int Fd6, int Port) sockets)
+    /// <summary>A transport without sockets: nothing arrives, nothing leaves, until <see cref="Bind"/>.</summary>
+    public LinuxUdpTransport()
     {
-        (_fd4, _fd6, _port) = (sockets.Fd4, sockets.Fd6, sockets.Port);
+        LayoutCheck.Run();
+        (_fd4, _fd6) = (-1, -1);
     }
 
     /// <summary>Closes a transport that was not disposed.</summary>
@@ -31,6 +33,9 @@ public sealed unsafe class LinuxUdpTransport : IUdpTransport
 
     /// <inheritdoc/>
     public int Port => _port;
+
+    /// <summary>True while sockets are open.</summary>
+    public bool IsBound => _fd4 >= 0 || _fd6 >= 0;
 
     /// <inheritdoc/>
     public int PollFd4 => _fd4;
@@ -42,8 +47,28 @@ public sealed unsafe class LinuxUdpTransport : IUdpTransport
     /// <exception cref="UdpException">The port is taken, or needs rights.</exception>
     public static LinuxUdpTransport Open(int port)
     {
-        LayoutCheck.Run();
-        return new LinuxUdpTransport(UdpSockets.Open(port, mark: 0));
+        var transport = new LinuxUdpTransport();
+        transport.Bind(port);
+        return transport;
+    }
+
+    /// <summary>Opens the sockets, in the calling thread's network namespace; 0 picks a port that is free in both families.</summary>
+    /// <exception cref="UdpException">The port is taken, or needs rights; nothing is open then.</exception>
+    public void Bind(int port)
+    {
+        lock (_settings)
+        {
+            if (IsBound)
+                throw new InvalidOperationException("the sockets are open: use ChangePort");
+            (_fd4, _fd6, _port) = UdpSockets.Open(port, _mark);
+        }
+    }
+
+    /// <summary>Closes the sockets. Only while no thread sends or receives.</summary>
+    public void Unbind()
+    {
+        lock (_settings)
+            Close();
     }
 
     /// <inheritdoc/>

@@ -1,0 +1,190 @@
+using Mesh.Node.Device;
+using Mesh.Node.Kernel;
+using Mesh.Node.Tun;
+using Mesh.Node.Uapi;
+using Mesh.Node.Udp;
+
+namespace Mesh.Node.Wg;
+
+/// <summary>
+/// A plain WireGuard interface without a coordinator, as the ecosystem's tools know it: a TUN interface, a device over it, and
+/// the configuration socket. The UDP sockets are open while the interface is up, in the network namespace of this process,
+/// wherever the interface is moved. It ends when the interface is deleted.
+/// </summary>
+internal sealed class WireGuardInterface : IUapiHost, IDisposable
+{
+    public const int DefaultMtu = 1420;
+    private static readonly TimeSpan TakeOverLimit = TimeSpan.FromSeconds(5);
+
+    private readonly Lock _gate = new();
+    private readonly LinuxTunDevice _tun;
+    private readonly LinuxUdpTransport _udp = new();
+    private readonly WireGuardDevice _device;
+    private readonly TunWatcher _watcher;
+    private readonly Poller _poller = new(1);
+    private readonly Thread _linkThread;
+    private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Action<string> _warn;
+    private UapiServer? _uapi;
+    private DeviceRunner? _runner;
+    private int _listenPort;
+    private volatile bool _stopping;
+
+    private WireGuardInterface(LinuxTunDevice tun, TimeProvider clock, Action<string> warn)
+    {
+        (_tun, _warn) = (tun, warn);
+        _device = new WireGuardDevice(new DeviceOptions(tun, _udp, clock, new InitiationClock(clock)));
+        _watcher = new TunWatcher(tun);
+        _linkThread = new Thread(WatchLink) { IsBackground = true, Name = "mesh link" };
+    }
+
+    /// <summary>Ends when the interface is deleted, or with the exception of a packet path that failed.</summary>
+    public Task Completion => _completion.Task;
+
+    public int ListenPort => _listenPort;
+
+    public uint Fwmark { get; private set; }
+
+    public bool IsReadOnly => false;
+
+    /// <param name="warn">Takes what the operator should know, a line at a time.</param>
+    /// <exception cref="KernelException">The interface can't be made.</exception>
+    /// <exception cref="IOException">The configuration socket can't be made.</exception>
+    public static WireGuardInterface Open(string name, TimeProvider clock, Action<string> warn)
+    {
+        LinuxTunDevice tun = LinuxTunDevice.Open(name, DefaultMtu);
+        WireGuardInterface? made = null;
+        try
+        {
+            made = new WireGuardInterface(tun, clock, warn);
+            made._uapi = ListenInTheEnd(tun.Name, made._device, made);
+            made._linkThread.Start();
+            return made;
+        }
+        catch
+        {
+            if (made is not null) made.Dispose();
+            else tun.Dispose();
+            throw;
+        }
+    }
+
+    public void SetListenPort(int port)
+    {
+        lock (_gate)
+        {
+            if (_runner is not null)
+            {
+                _udp.ChangePort(port);
+                _runner.PortChanged();
+                port = _udp.Port;
+            }
+            _listenPort = port;
+        }
+    }
+
+    public void SetFwmark(uint mark)
+    {
+        lock (_gate)
+        {
+            _udp.SetFwmark(mark);
+            Fwmark = mark;
+        }
+    }
+
+    public void Dispose()
+    {
+        _stopping = true;
+        _poller.Wake();
+        if (_linkThread.IsAlive) _linkThread.Join();
+        _uapi?.Dispose();
+        lock (_gate) SetDown();
+        _watcher.Dispose();
+        _poller.Dispose();
+        _device.Dispose();
+        _udp.Dispose();
+        _tun.Dispose();
+        _completion.TrySetResult();
+    }
+
+    /// <summary>
+    /// An interface of this name may have been deleted a moment ago, with its process still on the way out: the interface is
+    /// ours already, the socket's name will be.
+    /// </summary>
+    private static UapiServer ListenInTheEnd(string name, WireGuardDevice device, IUapiHost host)
+    {
+        var waited = System.Diagnostics.Stopwatch.StartNew();
+        while (true)
+        {
+            try
+            {
+                return UapiServer.Listen(name, device, host);
+            }
+            catch (IOException) when (waited.Elapsed < TakeOverLimit)
+            {
+                Thread.Sleep(20);
+            }
+        }
+    }
+
+    private void WatchLink()
+    {
+        int slot = _poller.Watch(_watcher.PollFd);
+        var change = TunChange.UpOrDown;
+        while (!_stopping)
+        {
+            if (change.HasFlag(TunChange.Gone))
+            {
+                _uapi?.Dispose();
+                _completion.TrySetResult();
+                return;
+            }
+            if (change.HasFlag(TunChange.UpOrDown)) FollowLink();
+            _poller.Change(slot, _watcher.PollFd);
+            _poller.Wait(-1);
+            change = _stopping ? TunChange.None : _watcher.Read();
+        }
+    }
+
+    private void FollowLink()
+    {
+        lock (_gate)
+        {
+            if (_watcher.IsUp == (_runner is not null)) return;
+            if (!_watcher.IsUp)
+            {
+                SetDown();
+                return;
+            }
+            try
+            {
+                _udp.Bind(_listenPort);
+            }
+            catch (KernelException e)
+            {
+                _warn($"{_tun.Name} is up, but without a socket: {e.Message}");
+                return;
+            }
+            _listenPort = _udp.Port;
+            _runner = new DeviceRunner(_device, _tun, _udp);
+            _ = _runner.Completion.ContinueWith(EndOfRunner, TaskScheduler.Default);
+            _device.Start();
+        }
+    }
+
+    private void EndOfRunner(Task ended)
+    {
+        if (ended.Exception?.InnerException is not { } reason) return;
+        if (reason is TunException { Failure: TunFailure.Gone }) _completion.TrySetResult();
+        else _completion.TrySetException(reason);
+    }
+
+    private void SetDown()
+    {
+        if (_runner is null) return;
+        _runner.Dispose();
+        _runner = null;
+        _udp.Unbind();
+        _device.Reset();
+    }
+}
