@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Mesh.Node.Cli;
 using Mesh.Node.Device;
 using Mesh.Node.Kernel;
@@ -67,11 +68,13 @@ internal sealed partial class DaemonService(
         runtime.Resume();
         LogReady(options.SocketPath, tunnel.InterfaceName, tunnel.ListenPort);
         SystemdNotifier.Ready();
-        System.Net.NetworkInformation.NetworkAddressChangedEventHandler changed = (_, _) => runtime.Tick();
+        // Holds at most one: any number of changes make one tick, on this service's own thread of control.
+        var changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+        System.Net.NetworkInformation.NetworkAddressChangedEventHandler changed = (_, _) => changes.Writer.TryWrite(true);
         HostNetwork.NetworkAddressChanged += changed;
         try
         {
-            await TickAsync(runtime, tunnel, server, stop).ConfigureAwait(false);
+            await TickAsync(runtime, tunnel, server, changes.Reader, stop).ConfigureAwait(false);
         }
         finally
         {
@@ -80,20 +83,19 @@ internal sealed partial class DaemonService(
         }
     }
 
-    private async Task TickAsync(NodeRuntime runtime, MeshTunnel tunnel, LocalServer server, CancellationToken stop)
+    private async Task TickAsync(NodeRuntime runtime, MeshTunnel tunnel, LocalServer server, ChannelReader<bool> changes, CancellationToken stop)
     {
         using var ticks = new PeriodicTimer(TickInterval, time);
+        var tick = ticks.WaitForNextTickAsync(stop).AsTask();
+        var change = changes.ReadAsync(stop).AsTask();
         while (true)
         {
-            var tick = ticks.WaitForNextTickAsync(stop).AsTask();
-            var first = await Task.WhenAny(tick, runtime.Failed, tunnel.Failed, server.Completion).ConfigureAwait(false);
-            if (first != tick)
-            {
-                stop.ThrowIfCancellationRequested();
-                await first.ConfigureAwait(false);
-                throw new InvalidOperationException("a part of the daemon ended by itself");
-            }
-            await tick.ConfigureAwait(false);
+            var first = await Task.WhenAny(tick, change, runtime.Failed, tunnel.Failed, server.Completion).ConfigureAwait(false);
+            stop.ThrowIfCancellationRequested();
+            await first.ConfigureAwait(false);
+            if (first == tick) tick = ticks.WaitForNextTickAsync(stop).AsTask();
+            else if (first == change) change = changes.ReadAsync(stop).AsTask();
+            else throw new InvalidOperationException("a part of the daemon ended by itself");
             runtime.Tick();
         }
     }

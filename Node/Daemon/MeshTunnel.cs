@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Sockets;
 using Mesh.Crypto;
@@ -25,6 +26,8 @@ internal sealed partial class MeshTunnel : ITunnel
     private readonly HashSet<IPNetwork> _addresses = [];
     private readonly HashSet<IPNetwork> _routed = [];
     private readonly Dictionary<ulong, TunnelPeer> _peers = [];
+    private readonly Meter _meter = new("Mesh.Node.Tunnel");
+    private (X25519PublicKey Key, int Mtu)? _up;
 
     private MeshTunnel(RouteClient routes, LinuxTunDevice tun, LinuxUdpTransport udp, IInitiationClock stamps, TimeProvider time, ILogger log)
     {
@@ -34,6 +37,8 @@ internal sealed partial class MeshTunnel : ITunnel
         _device = new WireGuardDevice(new DeviceOptions(tun, udp, time, stamps));
         _device.PeerChanged += OnPeerChanged;
         _runner = new DeviceRunner(_device, tun, udp);
+        _meter.CreateObservableCounter("mesh.tunnel.packets.dropped", Dropped, "{packet}", "Packets dropped, by reason");
+        _meter.CreateObservableUpDownCounter("mesh.tunnel.peers", () => _device.Peers.Count, "{peer}", "Peers in the tunnel");
     }
 
     public event Action<ulong, TunnelPeerEvent>? PeerChanged;
@@ -76,9 +81,7 @@ internal sealed partial class MeshTunnel : ITunnel
         {
             try
             {
-                _device.SetKeys(CopyOf(key));
-                _tun.SetMtu(mtu);
-                _routes.SetUp(_linkIndex, up: true);
+                SetUp(key, mtu);
                 foreach (var gone in _addresses.Except(addresses).ToArray())
                 {
                     _routes.RemoveAddress(_linkIndex, gone.BaseAddress, gone.PrefixLength);
@@ -110,6 +113,7 @@ internal sealed partial class MeshTunnel : ITunnel
                 _addresses.Clear();
             }
             _device.SetKeys(null);
+            _up = null;
         }
     }
 
@@ -164,11 +168,24 @@ internal sealed partial class MeshTunnel : ITunnel
             LogTakeDownFailed(e.Message);
         }
         _device.PeerChanged -= OnPeerChanged;
+        _meter.Dispose();
         _runner.Dispose();
         _device.Dispose();
         _udp.Dispose();
         _tun.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    // Called for every map; what an administrator changed meanwhile by hand is left alone.
+    private void SetUp(X25519PrivateKey key, int mtu)
+    {
+        if (_up != (key.PublicKey, mtu))
+        {
+            if (_up?.Key != key.PublicKey) _device.SetKeys(CopyOf(key));
+            _tun.SetMtu(mtu);
+            _routes.SetUp(_linkIndex, up: true);
+            _up = (key.PublicKey, mtu);
+        }
     }
 
     private static LinuxUdpTransport OpenUdp(int? port)
@@ -259,6 +276,9 @@ internal sealed partial class MeshTunnel : ITunnel
         PeerEvent.HandshakeRetried => TunnelPeerEvent.HandshakeUnanswered,
         _ => TunnelPeerEvent.HandshakeGivenUp,
     });
+
+    private IEnumerable<Measurement<long>> Dropped() =>
+        _device.Drops.All().Select(drop => new Measurement<long>(drop.Count, new KeyValuePair<string, object?>("reason", drop.Reason.ToString())));
 
     private static IpPrefix ToEngine(IPNetwork prefix) => IpPrefix.From(prefix.BaseAddress, prefix.PrefixLength);
 

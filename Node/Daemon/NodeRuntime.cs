@@ -431,12 +431,29 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
             if (_session is null || _join is null) return;
             var observed = _map?.Self.Observed is { } seen ? new IPAddress(seen.Address.Span) : null;
             int port = _parts.Tunnel.ListenPort;
-            var report = new NodeReport(OwnEndpoints.Collect(_join.StaticEndpoints, _parts.LocalAddresses(), observed, port), port);
+            var report = new NodeReport(OwnEndpoints.Collect(_join.StaticEndpoints, LocalAddresses(), observed, port), port);
             if (!force && _reported is { } before && before.ListenPort == port && before.Endpoints.SequenceEqual(report.Endpoints)) return;
             _reported = report;
             _session.Report(report);
         }
     }
+
+    private IReadOnlyList<IPAddress> LocalAddresses()
+    {
+        try
+        {
+            return _parts.LocalAddresses();
+        }
+        catch (KernelException e)
+        {
+            // The next tick asks again; what was given and observed is still worth telling.
+            LogNoLocalAddresses(e.Message);
+            return [];
+        }
+    }
+
+    [LoggerMessage(EventId = 2305, Level = LogLevel.Warning, Message = "This host's addresses could not be read: {Reason}")]
+    private partial void LogNoLocalAddresses(string reason);
 
     [LoggerMessage(EventId = 2301, Level = LogLevel.Information, Message = "Joined network {Network} as {Name}")]
     private partial void LogJoined(string network, string name);
