@@ -30,6 +30,8 @@ internal static partial class AdminApi
         app.UseRouting();
         app.MapGet("/v1/status", c => Json(c, AdminQueries.Status(admin), AdminJson.Default.StatusModel));
         app.MapGet("/v1/root", c => Json(c, AdminQueries.Root(admin), AdminJson.Default.RootModel));
+        MapNetworks(app, admin);
+        MapNodes(app, admin);
         app.MapGet("/v1/networks", c => Json(c, AdminQueries.Networks(admin), AdminJson.Default.ListModelNetworkModel));
         app.MapGet("/v1/networks/{network}/keys",
             c => Json(c, AdminQueries.Keys(admin, Network(c, admin)), AdminJson.Default.ListModelKeyModel));
@@ -45,12 +47,7 @@ internal static partial class AdminApi
         app.MapPut("/v1/networks/{network}/policy", async c => await Json(c,
             await AdminCommands.SetPolicyAsync(Network(c, admin), await ReadAsync(c, AdminJson.Default.PolicyModel), Caller.Of(c)),
             AdminJson.Default.PolicyModel));
-        app.MapGet("/v1/networks/{network}/log", async c => await Json(c,
-            await AdminQueries.LogAsync(Network(c, admin), Number(c, "after", 0, long.MaxValue) ?? 0,
-                (int)(Number(c, "limit", 1, AdminQueries.MaxEvents) ?? AdminQueries.MaxEvents), c.RequestAborted),
-            AdminJson.Default.ListModelEventModel));
-        app.MapPost("/v1/networks/{network}/log/verify", async c => await Json(c,
-            await AdminQueries.VerifyAsync(admin, Network(c, admin), c.RequestAborted), AdminJson.Default.VerificationModel));
+        MapLog(app, admin);
     }
 
     private static async Task GuardAsync(HttpContext context, RequestDelegate next, ILogger log)

@@ -11,7 +11,20 @@ internal sealed record StatusModel(
     IReadOnlyList<NetworkModel> Networks);
 
 internal sealed record NetworkModel(
-    string Name, string Id, long Position, string Policy, int Nodes, int Online, string Ipv4Pool, string Ipv6Prefix);
+    string Name, string Id, long Position, string Policy, int Nodes, int Online, string Ipv4Pool, string Ipv6Prefix, DateTimeOffset? PurgeAt);
+
+/// <summary>A network to make. Pools that are absent are the usual ones.</summary>
+internal sealed record CreateNetworkModel([property: JsonRequired] string Name)
+{
+    public string? Ipv4Pool { get; init; }
+
+    public string? Ipv6Prefix { get; init; }
+}
+
+internal sealed record RenameNodeModel([property: JsonRequired] string Name);
+
+/// <param name="InSeconds">0 for now, null for never.</param>
+internal sealed record ExpireNodeModel([property: JsonRequired, JsonIgnore(Condition = JsonIgnoreCondition.Never)] long? InSeconds);
 
 internal sealed record RootModel(string Pin, string Address, bool KeyHeld, DateTimeOffset IssuerExpires, string PublicKey);
 
@@ -39,12 +52,16 @@ internal sealed record CreateKeyModel
 internal sealed record NodeModel(
     ulong Id, string Name, IReadOnlyList<string> Addresses, string NodeKey, string State, bool Online, DateTimeOffset? LastSeen,
     string? User, IReadOnlyList<string> Tags, bool Ephemeral, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, string Hostname,
-    string Os, string MeshVersion, IReadOnlyList<string> Endpoints);
+    string Os, string OsVersion, string Architecture, string MeshVersion, string MachineKey, ulong PreAuthKeyId, uint ClassId,
+    IReadOnlyList<string> Endpoints);
 
 /// <param name="Preset">"allow-all" or "deny-all".</param>
 internal sealed record PolicyModel([property: JsonRequired] string Preset);
 
-internal sealed record EventModel(long Position, DateTimeOffset Time, string Actor, string Kind, string What, string Hash);
+/// <param name="Node">The id of the node that the event is about.</param>
+/// <param name="Erased">What it said was erased.</param>
+internal sealed record EventModel(
+    long Position, DateTimeOffset Time, string Actor, string Kind, ulong? Node, string What, bool Erased, string Hash);
 
 /// <param name="Erased">Positions whose payload was erased; that is no problem.</param>
 internal sealed record VerificationModel(
@@ -64,6 +81,11 @@ internal sealed record ListModel<T>(IReadOnlyList<T> Items);
 [JsonSerializable(typeof(CreateKeyModel))]
 [JsonSerializable(typeof(PolicyModel))]
 [JsonSerializable(typeof(VerificationModel))]
+[JsonSerializable(typeof(CreateNetworkModel))]
+[JsonSerializable(typeof(RenameNodeModel))]
+[JsonSerializable(typeof(ExpireNodeModel))]
+[JsonSerializable(typeof(NetworkModel))]
+[JsonSerializable(typeof(NodeModel))]
 [JsonSerializable(typeof(ListModel<NetworkModel>))]
 [JsonSerializable(typeof(ListModel<KeyModel>))]
 [JsonSerializable(typeof(KeyModel))]

@@ -11,9 +11,6 @@ namespace Mesh.Coordinator.Admin;
 /// <summary>What the admin API answers to questions. Changes nothing.</summary>
 internal static class AdminQueries
 {
-    /// <summary>Events in one answer.</summary>
-    public const int MaxEvents = 1000;
-
     public static string Version { get; } =
         typeof(AdminQueries).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "?";
 
@@ -41,17 +38,36 @@ internal static class AdminQueries
             .Select(node => Describe(node, presence.Find(node.Id), network.Runtime.Presence.LastSeen(node.Id), now))]);
     }
 
+    public static NodeModel Node(AdminContext admin, NetworkHost network, ulong id)
+    {
+        var node = network.Runtime.State.FindNode(id) ?? throw NetworkValues.UnknownNode(id);
+        return Describe(node, network.Runtime.Presence.Current.Find(id), network.Runtime.Presence.LastSeen(id), admin.Clock.GetUtcNow());
+    }
+
+    /// <summary>
+    /// The node that someone means by an id or a name. Ids come first: a machine chooses its name, and must not be taken for
+    /// another whose id it calls itself.
+    /// </summary>
+    public static ulong FindNode(NetworkHost network, string idOrName)
+    {
+        var state = network.Runtime.State;
+        if (ulong.TryParse(idOrName, System.Globalization.NumberStyles.None, null, out ulong id) && state.FindNode(id) is not null) return id;
+        return state.FindByName(idOrName)?.Id ?? throw new CommandRefusedException(
+            RefusalReason.NodeUnknown, "This network has no node of that id or name; 'mesh-coordinator nodes list' shows them.");
+    }
+
     public static PolicyModel Policy(NetworkHost network) => new(Describe(network.Runtime.State.Policy.Preset));
 
-    public static async Task<ListModel<EventModel>> LogAsync(NetworkHost network, long after, int limit, CancellationToken cancellationToken)
+    public static async Task<ListModel<EventModel>> LogAsync(NetworkHost network, LogQuery query, CancellationToken cancellationToken)
     {
         List<EventModel> events = [];
-        await foreach (var e in network.Runtime.ReadLogAsync(cancellationToken))
+        await foreach (var line in LogLine.ReadAsync(network.Runtime, cancellationToken))
         {
-            if (e.Header.Position <= after) continue;
+            if (!query.Matches(line)) continue;
             events.Add(new EventModel(
-                e.Header.Position, e.Header.Time, e.Header.Actor.ToString(), e.Header.Kind.ToString(), EventText.Of(e), e.Hash.ToString()));
-            if (events.Count == limit) break;
+                line.Position, line.Time, line.Who, line.Kind.ToString(), line.NodeId == 0 ? null : line.NodeId, line.Text, line.Erased,
+                line.Event.Hash.ToString()));
+            if (events.Count == query.Limit) break;
         }
         return new(events);
     }
@@ -72,20 +88,22 @@ internal static class AdminQueries
 
     private static string Describe(PolicyPreset preset) => preset == PolicyPreset.AllowAll ? "allow-all" : "deny-all";
 
-    private static NetworkModel Describe(NetworkHost network)
+    public static NetworkModel Describe(NetworkHost network)
     {
         var state = network.Runtime.State;
         var presence = network.Runtime.Presence.Current;
         return new NetworkModel(
             state.Name, state.Id.ToString(), state.Position, Describe(state.Policy.Preset), state.Nodes.Count,
-            presence.Nodes.Values.Count(p => p.Online), state.AddressPlan.IPv4.ToString(), state.AddressPlan.IPv6.ToString());
+            presence.Nodes.Values.Count(p => p.Online), state.AddressPlan.IPv4.ToString(), state.AddressPlan.IPv6.ToString(),
+            state.PurgeAt);
     }
 
     private static NodeModel Describe(Node node, NodePresence? presence, DateTimeOffset? lastSeen, DateTimeOffset now) => new(
         node.Id, node.Name, [.. node.Addresses.Select(a => a.ToString())], node.NodeKey.ToString(),
         node.LoggedOut ? "logged-out" : !node.Approved ? "pending" : node.IsMember(now) ? "member" : "expired",
         presence?.Online ?? false, lastSeen, NullIfEmpty(node.User), node.Tags, node.Ephemeral, node.CreatedAt, node.ExpiresAt,
-        node.Host.Hostname, node.Host.Os, node.Host.MeshVersion,
+        node.Host.Hostname, node.Host.Os, node.Host.OsVersion, node.Host.Architecture, node.Host.MeshVersion,
+        node.MachineKey.ToString(), node.PreAuthKeyId, node.ClassId,
         presence is null ? [] : [.. presence.Endpoints.Select(e => new System.Net.IPEndPoint(e.Address, e.Port).ToString())]);
 
     private static string Pin(AdminContext admin) => Base64Url.EncodeToString(admin.Keys.Pin.Span);

@@ -46,6 +46,9 @@ internal sealed class AdminClient : IDisposable
     public Task<T> PostAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellation) =>
         SendAsync(HttpMethod.Post, path, null, type, cancellation);
 
+    public Task<T> DeleteAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellation) =>
+        SendAsync(HttpMethod.Delete, path, null, type, cancellation);
+
     public Task<T> SendAsync<TBody, T>(
         HttpMethod method, string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<T> type, CancellationToken cancellation)
     {
@@ -56,16 +59,39 @@ internal sealed class AdminClient : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<T> SendAsync<T>(
-        HttpMethod method, string path, HttpContent? content, JsonTypeInfo<T> type, CancellationToken cancellation)
+    /// <summary>Copies a text answer of any length as it comes.</summary>
+    public Task CopyAsync(string path, TextWriter output, CancellationToken cancellation) =>
+        AskAsync(HttpMethod.Get, path, null, HttpCompletionOption.ResponseHeadersRead, async response =>
+        {
+            using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(cancellation));
+            char[] buffer = new char[16 * 1024];
+            for (int read; (read = await reader.ReadAsync(buffer, cancellation)) > 0;) await output.WriteAsync(buffer.AsMemory(0, read), cancellation);
+            return true;
+        }, cancellation);
+
+    /// <summary>Copies an answer of any length as it comes.</summary>
+    public Task CopyAsync(string path, Stream output, CancellationToken cancellation) =>
+        AskAsync(HttpMethod.Get, path, null, HttpCompletionOption.ResponseHeadersRead, async response =>
+        {
+            await response.Content.CopyToAsync(output, cancellation);
+            return true;
+        }, cancellation);
+
+    private Task<T> SendAsync<T>(
+        HttpMethod method, string path, HttpContent? content, JsonTypeInfo<T> type, CancellationToken cancellation) =>
+        AskAsync(method, path, content, HttpCompletionOption.ResponseContentRead, async response =>
+            JsonSerializer.Deserialize(await response.Content.ReadAsByteArrayAsync(cancellation), type) ?? throw new JsonException("null"), cancellation);
+
+    private async Task<T> AskAsync<T>(
+        HttpMethod method, string path, HttpContent? content, HttpCompletionOption until, Func<HttpResponseMessage, Task<T>> read,
+        CancellationToken cancellation)
     {
         using var request = new HttpRequestMessage(method, path) { Content = content };
         try
         {
-            using var response = await _http.SendAsync(request, cancellation);
-            byte[] body = await response.Content.ReadAsByteArrayAsync(cancellation);
-            if (!response.IsSuccessStatusCode) throw Refusal(response, body);
-            return JsonSerializer.Deserialize(body, type) ?? throw new JsonException("null");
+            using var response = await _http.SendAsync(request, until, cancellation);
+            if (!response.IsSuccessStatusCode) throw Refusal(response, await response.Content.ReadAsByteArrayAsync(cancellation));
+            return await read(response);
         }
         catch (HttpRequestException e) when (e.InnerException is SocketException { SocketErrorCode: SocketError.AccessDenied })
         {

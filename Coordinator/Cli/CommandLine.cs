@@ -22,7 +22,7 @@ internal static class CommandLine
         var root = new RootCommand(Description)
         {
             ServeCommand.Create(terminal), StatusCommands.Status(terminal), KeysCommand.Create(terminal), NodesCommand.Create(terminal),
-            PolicyCommand.Create(terminal), LogCommand.Create(terminal), StatusCommands.Networks(terminal), StatusCommands.Root(terminal),
+            PolicyCommand.Create(terminal), LogCommand.Create(terminal), NetworksCommand.Create(terminal), StatusCommands.Root(terminal),
         };
         var line = root.Parse(args);
         if (line.Errors.Count > 0)

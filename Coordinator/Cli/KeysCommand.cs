@@ -88,12 +88,12 @@ internal static class KeysCommand
     }
 
     /// <summary>Seconds; 0 for never.</summary>
-    internal static long ParseLifetime(string text)
+    internal static long ParseLifetime(string text, string option = "--expires", bool allowNever = true)
     {
-        if (text == "never") return 0;
+        if (text == "never" && allowNever) return 0;
         long unit = text.Length < 2 ? 0 : text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, 'd' => 86400, _ => 0 };
         if (unit == 0 || !int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out int number) || number == 0)
-            throw new CliFailure(ExitCode.Usage, $"--expires does not take '{text}'", "say a number and s, m, h or d, such as 24h; or never");
+            throw new CliFailure(ExitCode.Usage, $"{option} does not take '{text}'", "say a number and s, m, h or d, such as 24h" + (allowNever ? "; or never" : ""));
         return number * unit;
     }
 }

@@ -4,23 +4,24 @@ using Mesh.Coordinator.Admin;
 
 namespace Mesh.Coordinator.Cli;
 
-/// <summary>log list | verify.</summary>
+/// <summary>log list | export | verify.</summary>
 internal static class LogCommand
 {
-    public static Command Create(Terminal terminal) => new("log", "The log: who changed what, and when") { List(terminal), Verify(terminal) };
+    public static Command Create(Terminal terminal) => new("log", "The log: who changed what, and when") 
+    {
+        List(terminal), Export(terminal), Verify(terminal),
+    };
 
     private static Command List(Terminal terminal)
     {
         var network = CommonOptions.Network();
-        var after = new Option<long>("--after") { Description = "Only events after this position", HelpName = "POSITION" };
-        var limit = new Option<int?>("--limit") { Description = $"At most so many events, up to {AdminQueries.MaxEvents}", HelpName = "COUNT" };
+        var filter = new LogFilter(LogQuery.MaxEvents);
         return AdminVerb.Create(
-            "list", "Lists a network's events, oldest first.", "log list --state-dir /var/lib/mesh-coordinator --after 100", terminal,
+            "list", "Lists a network's events, oldest first.", "log list --state-dir /var/lib/mesh-coordinator --since 24h --actor admin", terminal,
             async (client, line, json, cancellation) =>
             {
-                string path = $"{Paths.Log(line.GetValue(network)!)}?after={line.GetValue(after)}"
-                    + (line.GetValue(limit) is { } most ? $"&limit={most}" : "");
-                var events = await client.GetAsync(path, AdminJson.Default.ListModelEventModel, cancellation);
+                var events = await client.GetAsync(
+                    Paths.Log(line.GetValue(network)!) + filter.Query(line), AdminJson.Default.ListModelEventModel, cancellation);
                 if (json) terminal.Json(events, AdminJson.Default.ListModelEventModel);
                 else
                 {
@@ -30,11 +31,27 @@ internal static class LogCommand
                         {
                             e.Position.ToString(CultureInfo.InvariantCulture), Terminal.Time(e.Time), e.Actor, e.What,
                         })],
-                        "no events after that position");
+                        "no such events");
+                    if (events.Items.Count == LogQuery.MaxEvents) terminal.Note($"more may follow: --after {events.Items[^1].Position}");
                 }
                 return ExitCode.Ok;
             },
-            network, after, limit);
+            [network, .. filter.Symbols]);
+    }
+
+    private static Command Export(Terminal terminal)
+    {
+        var network = CommonOptions.Network();
+        var filter = new LogFilter(int.MaxValue);
+        return AdminVerb.Create(
+            "export", "Prints a network's events as JSON lines, with all that they say.",
+            "log export --state-dir /var/lib/mesh-coordinator > log.jsonl", terminal,
+            async (client, line, _, cancellation) =>
+            {
+                await client.CopyAsync(Paths.Log(line.GetValue(network)!) + "/export" + filter.Query(line), terminal.Output, cancellation);
+                return ExitCode.Ok;
+            },
+            [network, .. filter.Symbols]);
     }
 
     private static Command Verify(Terminal terminal)

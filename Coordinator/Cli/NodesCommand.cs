@@ -4,10 +4,13 @@ using Mesh.Coordinator.Admin;
 
 namespace Mesh.Coordinator.Cli;
 
-/// <summary>nodes list.</summary>
+/// <summary>nodes, and nodes list.</summary>
 internal static class NodesCommand
 {
-    public static Command Create(Terminal terminal) => new("nodes", "The machines of a network") { List(terminal) };
+    public static Command Create(Terminal terminal) => new("nodes", "The machines of a network") 
+    {
+        List(terminal), NodeVerbs.Show(terminal), NodeVerbs.Rename(terminal), NodeVerbs.Expire(terminal), NodeVerbs.Delete(terminal),
+    };
 
     private static Command List(Terminal terminal)
     {

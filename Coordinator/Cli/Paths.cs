@@ -7,6 +7,13 @@ internal static class Paths
     public const string Root = "/v1/root";
     public const string Networks = "/v1/networks";
 
+    public static string Network(string network) => Protocol.NetworkName.IsValid(network)
+        ? $"{Networks}/{network}"
+        : throw new CliFailure(ExitCode.Usage, "that is not the name of a network", "a name has 1 to 63 of a-z, 0-9 and '-'");
+
+    /// <param name="node">An id or a name; whatever it is, it stays one segment.</param>
+    public static string Node(string network, string node) => $"{Nodes(network)}/{Uri.EscapeDataString(node)}";
+
     public static string Keys(string network) => Of(network, "keys");
 
     public static string Nodes(string network) => Of(network, "nodes");

@@ -11,13 +11,22 @@ using Microsoft.Extensions.Logging;
 
 namespace Mesh.Coordinator.Hosting;
 
-/// <summary>The networks of this coordinator, by name. Thread-safe.</summary>
-internal sealed class NetworkSet(
+/// <summary>
+/// The networks of this coordinator, by name: opened, made, deleted and, once their grace is over, removed. Nothing of one is
+/// reached through another: each has a directory, log, keys, runtime, presence and hub of its own. Thread-safe.
+/// </summary>
+internal sealed partial class NetworkSet(
     NetworkDirectory directory, PreviousKeyRetirement retirement, byte[] tokenKey, TimeProvider clock, CoordinatorMetrics metrics,
     ILogger<MapHub> log) : IAsyncDisposable
 {
+    private static readonly TimeSpan PurgeInterval = TimeSpan.FromMinutes(1);
+
+    /// <summary>One network is made or removed at a time.</summary>
+    private readonly SemaphoreSlim _changing = new(1);
     private readonly ConcurrentDictionary<string, NetworkHost> _networks = new(StringComparer.Ordinal);
     private readonly TaskCompletionSource<Exception> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private ITimer? _purging;
 
     /// <summary>Completes when a network's log failed so that nobody knows what is durable: the process must end.</summary>
     public Task<Exception> Failed => _failed.Task;
@@ -32,9 +41,13 @@ internal sealed class NetworkSet(
     {
         try
         {
-            if (directory.List().Count == 0)
+            // One that had networks and lost them all on purpose is not given another.
+            if (directory.List().Count == 0 && !directory.IsUsed)
                 await directory.CreateAsync(NetworkName.Default, AddressPlan.New(), Actor.System, IdempotencyKey.None);
+            directory.MarkUsed();
             foreach (string name in directory.List()) await OpenAsync(name);
+            await PurgeDueAsync();
+            _purging = clock.CreateTimer(_ => _ = PurgeOnTimeAsync(), null, PurgeInterval, PurgeInterval);
         }
         catch (LogStoreException e)
         {
@@ -57,7 +70,7 @@ internal sealed class NetworkSet(
     {
         network = null!;
         if (RequestCheck.Header(header) is { } problem) return problem;
-        return _networks.TryGetValue(header!.Network, out network!) ? null : Problems.UnknownNetwork;
+        return _networks.TryGetValue(header!.Network, out network!) && network.Runtime.State.PurgeAt is null ? null : Problems.UnknownNetwork;
     }
 
     /// <summary>The network that a request names and the machine's node in it; a problem when it is no member.</summary>
@@ -71,6 +84,43 @@ internal sealed class NetworkSet(
         return null;
     }
 
+    /// <summary>Makes a network and serves it. Null when there is one of that name.</summary>
+    /// <exception cref="CommandRefusedException">The plan is none, or there are as many networks as there may be.</exception>
+    public async Task<NetworkHost?> CreateAsync(string name, AddressPlan addresses, Actor actor, IdempotencyKey key)
+    {
+        await _changing.WaitAsync();
+        try
+        {
+            if (_networks.Count >= NetworkLimits.Networks)
+                throw new CommandRefusedException(RefusalReason.LimitReached, $"A coordinator has at most {NetworkLimits.Networks} networks.");
+            return await directory.CreateAsync(name, addresses, actor, key) ? await OpenAsync(name) : null;
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    /// <summary>Removes the networks whose grace is over.</summary>
+    public async Task PurgeDueAsync()
+    {
+        await _changing.WaitAsync();
+        try
+        {
+            foreach (var (name, network) in _networks)
+            {
+                if (!(network.Runtime.State.PurgeAt <= clock.GetUtcNow()) || !_networks.TryRemove(name, out _)) continue;
+                await network.DisposeAsync();
+                directory.Remove(name);
+                LogRemoved(log, name);
+            }
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
     /// <summary>Asks every node to come back later.</summary>
     public void Stop()
     {
@@ -79,17 +129,46 @@ internal sealed class NetworkSet(
 
     public async ValueTask DisposeAsync()
     {
+        if (_purging is not null) await _purging.DisposeAsync();
         foreach (var network in _networks.Values) await network.DisposeAsync();
         _networks.Clear();
+        _changing.Dispose();
     }
 
-    private async Task OpenAsync(string name)
+    private async Task PurgeOnTimeAsync()
+    {
+        try
+        {
+            await PurgeDueAsync();
+        }
+        catch (LogStoreException e)
+        {
+            LogNotRemoved(log, e.Message);
+        }
+        catch (ObjectDisposedException)
+        {
+            // We are stopping; the next start goes on.
+        }
+    }
+
+    private async Task<NetworkHost> OpenAsync(string name)
     {
         var runtime = await directory.OpenAsync(name);
-        var network = new NetworkHost(runtime, new MapHub(runtime, [.. tokenKey], clock, metrics, log));
+        var hub = new MapHub(runtime, [.. tokenKey], clock, metrics, log);
+        var network = new NetworkHost(runtime, hub, new NodeLifecycle(runtime, clock, log));
+        runtime.StateChanged += change => ServeOrNot(hub, change);
+        if (runtime.State.PurgeAt is not null) hub.Stop();
         retirement.Watch(network);
         _networks[name] = network;
         _ = WatchAsync(runtime);
+        return network;
+    }
+
+    // A deleted network's nodes are told to come back, and find nothing for as long as it stays deleted.
+    private static void ServeOrNot(MapHub hub, StateChange change)
+    {
+        if (change.Before.PurgeAt is null && change.After.PurgeAt is not null) hub.Stop();
+        else if (change.Before.PurgeAt is not null && change.After.PurgeAt is null) hub.Resume();
     }
 
     private async Task WatchAsync(NetworkRuntime runtime)
@@ -103,4 +182,10 @@ internal sealed class NetworkSet(
             _failed.TrySetResult(e);
         }
     }
+
+    [LoggerMessage(EventId = 1011, Level = LogLevel.Warning, Message = "The grace of the deleted network {Network} is over; it was removed")]
+    private static partial void LogRemoved(ILogger logger, string network);
+
+    [LoggerMessage(EventId = 1012, Level = LogLevel.Error, Message = "A deleted network could not be removed for now: {Reason}")]
+    private static partial void LogNotRemoved(ILogger logger, string reason);
 }

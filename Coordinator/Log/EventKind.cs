@@ -4,6 +4,8 @@ namespace Mesh.Coordinator.Log;
 public enum EventKind : ushort
 {
     NetworkCreated = 1,
+    NetworkDeletionScheduled = 2,
+    NetworkDeletionCancelled = 3,
 
     PreAuthKeyCreated = 16,
     PreAuthKeyRevoked = 17,
@@ -15,6 +17,10 @@ public enum EventKind : ushort
     NodeLoggedOut = 36,
     NodeDeleted = 37,
     NodeHostReported = 38,
+    NodeRenamed = 39,
+    NodeExpirySet = 40,
+    NodeExpired = 41,
+    NodeSighted = 42,
 
     PolicySet = 64,
 }

@@ -26,6 +26,10 @@ internal sealed class ChangeIndex(long position, int capacity)
         NodeKeyRetired p => [p.Id],
         NodeLoggedOut p => [p.Id],
         NodeDeleted p => [p.Id],
+        NodeRenamed p => [p.Id],
+        NodeExpirySet p => [p.Id],
+        NodeExpired p => [p.Id],
+        NodeSighted or NetworkDeletionScheduled or NetworkDeletionCancelled => [],
         NodeHostReported or PreAuthKeyCreated or PreAuthKeyRevoked => [],
         _ => null,
     };

@@ -30,6 +30,7 @@ internal sealed class MapCalls(NetworkSet networks, CoordinatorKeys keys, ForkWa
             ?? RequestCheck.Head("known_head", request.KnownHead)) is { } problem) return problem;
 
         var hub = network.Hub;
+        await network.Lifecycle.SightAsync(node);
         if (request.KnownHead is { } known) forks.Check(network, node.Id, known, keys);
         using var presence = network.Runtime.Presence.Connect(node.Id, request.BootId.Span);
         var session = new PollSession(hub, presence, Observed(context, 0), context.Response.BodyWriter, context.Abort);
@@ -59,6 +60,7 @@ internal sealed class MapCalls(NetworkSet networks, CoordinatorKeys keys, ForkWa
             ?? RequestCheck.Host(request.Host)
             ?? RequestCheck.Fork(request.Fork)) is { } problem) return problem;
 
+        await network.Lifecycle.SightAsync(node);
         var observed = Observed(context, context.Connection.RemotePort);
         if (request.ListenPort != 0 && endpoints.Length < ControlLimits.EndpointsPerNode)
         {

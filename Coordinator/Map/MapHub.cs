@@ -119,6 +119,12 @@ internal sealed partial class MapHub : IDisposable
         foreach (var session in open) session.End(NoticeKind.Reconnect);
     }
 
+    /// <summary>Takes polls again after <see cref="Stop"/>.</summary>
+    public void Resume()
+    {
+        lock (_sessionLock) _stopping = false;
+    }
+
     /// <summary>
     /// Passes on that a node wants to be reached by a peer. False when the two don't see each other, which looks the same as
     /// a peer that does not exist; a peer without a poll hears nothing.

@@ -17,10 +17,10 @@ internal readonly struct MapView(NetworkState state, ulong viewerId)
     public Node? Viewer { get; } = state.FindNode(viewerId) is { } node && TakesPart(node) ? node : null;
 
     /// <summary>
-    /// Whether a node stands in maps at all. Its expiry is not looked at: entries carry it, and every node keeps to it by
-    /// itself, coordinator or not.
+    /// Whether a node stands in maps at all. The clock is not looked at: entries carry the expiry, every node
+    /// keeps to it by itself, and an event says when it has come.
     /// </summary>
-    public static bool TakesPart(Node node) => node is { Approved: true, LoggedOut: false };
+    public static bool TakesPart(Node node) => node is { Approved: true, LoggedOut: false, Expired: false };
 
     public bool Sees(Node peer) =>
         Viewer is { } viewer && peer.Id != viewer.Id && TakesPart(peer) && State.Policy.AreVisible(viewer.ClassId, peer.ClassId);

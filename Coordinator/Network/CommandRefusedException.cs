@@ -14,12 +14,18 @@ public enum RefusalReason
     NodeKeyInUse,
     NodeUnknown,
 
+    /// <summary>Another node of the network has the name.</summary>
+    NameTaken,
+
     /// <summary>The node logged out, is not approved, or its authorisation ended.</summary>
     NodeNotMember,
 
     /// <summary>A rotation is still under way.</summary>
     RotationUnderWay,
     AddressPoolExhausted,
+
+    /// <summary>The network is deleted, or is not.</summary>
+    NetworkDeleted,
 
     /// <summary>A value outside its alphabet or bounds; the message names it.</summary>
     Invalid,

@@ -1,55 +1,103 @@
+using System.Net;
 using System.Runtime.CompilerServices;
+using Google.Protobuf;
+using Google.Protobuf.Collections;
 using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network.Events;
 
 namespace Mesh.Coordinator.Network;
 
-/// <summary>An event in words: who did what, when, to what.</summary>
+/// <summary>An event in words: who did what, when, to what, with the names that things had at the time.</summary>
+/// <param name="Who">The actor, with a node's name where it is known.</param>
 /// <param name="NodeId">The node that the event is about, 0 for none.</param>
-public sealed record LogLine(
-    long Position, DateTimeOffset Time, Actor Actor, EventKind Kind, ulong NodeId, string Text, bool Erased, Bytes32 Hash)
+/// <param name="NodeName">Its name before the event, or by it; "" when not known.</param>
+public sealed record LogLine(NetworkEvent Event, string Who, ulong NodeId, string NodeName, string Text)
 {
-    /// <summary>Puts a network's events in words, with the names that things had at the time.</summary>
+    public long Position => Event.Header.Position;
+
+    public DateTimeOffset Time => Event.Header.Time;
+
+    public Actor Actor => Event.Header.Actor;
+
+    public EventKind Kind => Event.Header.Kind;
+
+    public bool Erased => Event.Payload is null;
+
+    /// <summary>Puts a network's events in words.</summary>
     public static async IAsyncEnumerable<LogLine> ReadAsync(
         NetworkRuntime network, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        NetworkState? state = null;
+        // A table of names is all that the words need; it outlives the nodes, so that what comes late still has one.
+        Dictionary<ulong, string> names = [];
         await foreach (var e in network.ReadLogAsync(cancellationToken).ConfigureAwait(false))
-        {
-            yield return Describe(e, state);
-            state = NetworkFold.Apply(state, e);
-        }
+            yield return Describe(e, names);
     }
 
-    /// <param name="before">The state before the event, null for the first.</param>
-    public static LogLine Describe(NetworkEvent e, NetworkState? before)
+    /// <param name="names">The names of nodes before the event; afterwards, those after it.</param>
+    public static LogLine Describe(NetworkEvent e, IDictionary<ulong, string> names)
     {
-        var (nodeId, text) = e.Payload switch
-        {
-            null => (0UL, "(erased)"),
-            NetworkCreated p => (0UL, $"network {p.Name} created with {p.Ipv4Pool} and {p.Ipv6Prefix}"),
-            PreAuthKeyCreated p => (0UL, $"pre-auth key {p.Id} created{Traits(p)}"),
-            PreAuthKeyRevoked p => (0UL, $"pre-auth key {p.Id} revoked"),
-            NodeRegistered p => (p.Id, $"node {p.Name} registered with pre-auth key {p.PreAuthKeyId}"),
-            NodeReauthorized p => (p.Id, $"node {NameOf(before, p.Id)} let in again with pre-auth key {p.PreAuthKeyId}"),
-            NodeKeyChanged p => (p.Id, $"node {NameOf(before, p.Id)} changed its node key"),
-            NodeKeyRetired p => (p.Id, $"node {NameOf(before, p.Id)} gave up its previous node key"),
-            NodeLoggedOut p => (p.Id, $"node {NameOf(before, p.Id)} logged out"),
-            NodeDeleted p => (p.Id, $"node {NameOf(before, p.Id)} deleted"),
-            NodeHostReported p => (p.Id, $"node {NameOf(before, p.Id)} reported another system or version"),
-            PolicySet p => (0UL, $"policy set to {(p.Preset == PolicySet.Types.Preset.AllowAll ? "allow-all" : "deny-all")}"),
-            _ => (0UL, e.Header.Kind.ToString()),
-        };
-        return new LogLine(
-            e.Header.Position, e.Header.Time, e.Header.Actor, e.Header.Kind, nodeId, text, e.Payload is null, e.Hash);
+        var who = e.Header.Actor is { Kind: ActorKind.Node, Id: var actorId } && names.TryGetValue(actorId, out var actorName)
+            ? $"{actorName} ({e.Header.Actor})"
+            : e.Header.Actor.ToString();
+        var id = NodeOf(e.Payload);
+        if (e.Payload is NodeRegistered registered)
+            names[id] = registered.Name;
+        var name = names.TryGetValue(id, out var known) ? known : "";
+        var text = Words(e, name.Length > 0 ? name : $"{id}");
+        if (e.Payload is NodeRenamed renamed)
+            names[id] = renamed.Name;
+        return new LogLine(e, who, id, name, text);
     }
 
-    private static string NameOf(NetworkState? state, ulong id) => state?.FindNode(id)?.Name ?? $"{id}";
+    private static ulong NodeOf(IMessage? payload) => payload switch
+    {
+        NodeRegistered p => p.Id,
+        NodeReauthorized p => p.Id,
+        NodeKeyChanged p => p.Id,
+        NodeKeyRetired p => p.Id,
+        NodeLoggedOut p => p.Id,
+        NodeDeleted p => p.Id,
+        NodeHostReported p => p.Id,
+        NodeRenamed p => p.Id,
+        NodeExpirySet p => p.Id,
+        NodeExpired p => p.Id,
+        NodeSighted p => p.Id,
+        _ => 0,
+    };
+
+    private static string Words(NetworkEvent e, string node) => e.Payload switch
+    {
+        null => "(erased)",
+        NetworkCreated p => $"network {p.Name} created with {p.Ipv4Pool} and {p.Ipv6Prefix}",
+        NetworkDeletionScheduled p => $"network deleted, to be removed at {At(p.PurgeAtMs)}",
+        NetworkDeletionCancelled => "deletion of the network taken back",
+        PreAuthKeyCreated p => $"pre-auth key {p.Id} created{Traits(p)}",
+        PreAuthKeyRevoked p => $"pre-auth key {p.Id} revoked",
+        NodeRegistered p => $"node {p.Name} registered ({Address(p.Ipv4)}, {Address(p.Ipv6)}){By(p.PreAuthKeyId)}{For(p.User, p.Tags)}",
+        NodeReauthorized p => $"node {node} let in again{By(p.PreAuthKeyId)}{For(p.User, p.Tags)}",
+        NodeKeyChanged p => $"node {node} changed its node key{(p.KeepPrevious ? "; the one before is still answered" : "")}",
+        NodeKeyRetired => $"node {node} gave up its previous node key",
+        NodeLoggedOut => $"node {node} logged out",
+        NodeDeleted => $"node {node} deleted",
+        NodeHostReported p => $"node {node} runs {p.Host?.Os} {p.Host?.OsVersion}, mesh {p.Host?.MeshVersion}",
+        NodeRenamed p => $"node {node} renamed to {p.Name}",
+        NodeExpirySet p => p.ExpiresAtMs == 0 ? $"node {node} made to expire never" : $"node {node} made to expire at {At(p.ExpiresAtMs)}",
+        NodeExpired => $"node {node} expired",
+        NodeSighted => $"node {node} came back just before its deletion",
+        PolicySet p => p.Preset == PolicySet.Types.Preset.AllowAll ? "policy set to allow-all" : "policy set to deny-all",
+        _ => e.Header.Kind.ToString(),
+    };
 
     private static string Traits(PreAuthKeyCreated key) =>
-        (key.Reusable ? ", reusable" : "")
-        + (key.Ephemeral ? ", for ephemeral nodes" : "")
-        + (key.User.Length > 0 ? $", for {key.User}" : "")
-        + (key.Tags.Count > 0 ? $", with {string.Join(' ', key.Tags)}" : "")
-        + (key.ExpiresAtMs == 0 ? ", never expires" : $", until {DateTimeOffset.FromUnixTimeMilliseconds(key.ExpiresAtMs):u}");
+        (key.Reusable ? ", reusable" : "") + (key.Ephemeral ? ", for ephemeral nodes" : "") + For(key.User, key.Tags)
+        + (key.ExpiresAtMs == 0 ? ", never expires" : $", until {At(key.ExpiresAtMs)}");
+
+    private static string By(ulong keyId) => keyId == 0 ? "" : $" by pre-auth key {keyId}";
+
+    private static string For(string user, RepeatedField<string> tags) =>
+        (user.Length == 0 ? "" : $" for {user}") + (tags.Count == 0 ? "" : " with " + string.Join(", ", tags));
+
+    private static string Address(ByteString bytes) => bytes.Length is 4 or 16 ? new IPAddress(bytes.Span).ToString() : "?";
+
+    private static string At(long unixMilliseconds) => $"{DateTimeOffset.FromUnixTimeMilliseconds(unixMilliseconds):u}";
 }

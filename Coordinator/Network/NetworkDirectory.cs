@@ -18,18 +18,38 @@ public sealed class NetworkDirectory(string networks, ILogSigner signer, TimePro
     /// <summary>No network's name begins with a dot.</summary>
     private const string TemporaryPrefix = ".new-";
 
+    /// <summary>Of networks that are being removed.</summary>
+    private const string RemovedPrefix = ".gone-";
+
+    /// <summary>Says that this coordinator has had a network, so that it is not given its first one again.</summary>
+    private const string UsedMarker = ".used";
+
     public string LogPath(string name) => Path.Combine(DirectoryOf(name), LogName);
 
     public string DataKeyPath(string name) => Path.Combine(DirectoryOf(name), DataKeyName);
 
     public bool Exists(string name) => Directory.Exists(DirectoryOf(name));
 
-    /// <summary>The names of the networks that are there, sorted. Clears away what a crash left of one that was being made.</summary>
+    /// <summary>False until <see cref="MarkUsed"/>, for ever.</summary>
+    public bool IsUsed => File.Exists(Path.Combine(networks, UsedMarker));
+
+    public void MarkUsed()
+    {
+        if (IsUsed)
+            return;
+        SqliteFaults.Translate(networks, () => DurableFile.Create(Path.Combine(networks, UsedMarker), []));
+        DurableFile.SyncDirectory(networks);
+    }
+
+    /// <summary>
+    /// The names of the networks that are there, sorted. Clears away what a crash left of one that was being made or removed.
+    /// </summary>
     public IReadOnlyList<string> List()
     {
         Directory.CreateDirectory(networks, DurableFile.DirectoryMode);
-        foreach (var left in Directory.GetDirectories(networks, TemporaryPrefix + "*"))
-            Directory.Delete(left, recursive: true);
+        foreach (var prefix in new[] { TemporaryPrefix, RemovedPrefix })
+            foreach (var left in Directory.GetDirectories(networks, prefix + "*"))
+                Directory.Delete(left, recursive: true);
         return [.. Directory.GetDirectories(networks).Select(path => Path.GetFileName(path))
             .Where(name => NetworkName.IsValid(name)).Order(StringComparer.Ordinal)];
     }
@@ -73,6 +93,22 @@ public sealed class NetworkDirectory(string networks, ILogSigner signer, TimePro
 
     /// <summary>Opens a network that is there. Throws <see cref="LogStoreException"/>.</summary>
     public Task<NetworkRuntime> OpenAsync(string name) => NetworkRuntime.OpenAsync(OpenLog(DirectoryOf(name)), time, logger);
+
+    /// <summary>Removes a network that is closed, its data key first: what a failing disk keeps of the rest says nothing.</summary>
+    /// <exception cref="LogStoreException">It could not be removed, or not wholly; the next <see cref="List"/> goes on.</exception>
+    public void Remove(string name)
+    {
+        var path = DirectoryOf(name);
+        var removed = Path.Combine(networks, RemovedPrefix + Guid.NewGuid().ToString("N"));
+        SqliteFaults.Translate(path, () =>
+        {
+            Directory.Move(path, removed);
+            DurableFile.SyncDirectory(networks);
+            File.Delete(Path.Combine(removed, DataKeyName));
+            Directory.Delete(removed, recursive: true);
+            DurableFile.SyncDirectory(networks);
+        });
+    }
 
     private string DirectoryOf(string name) => NetworkName.IsValid(name)
         ? Path.Combine(networks, name)

@@ -38,6 +38,8 @@ public sealed record NetworkEvent(EventHeader Header, Bytes32 Hash, IMessage? Pa
     public static EventKind KindOf(IMessage payload) => payload switch
     {
         NetworkCreated => EventKind.NetworkCreated,
+        NetworkDeletionScheduled => EventKind.NetworkDeletionScheduled,
+        NetworkDeletionCancelled => EventKind.NetworkDeletionCancelled,
         PreAuthKeyCreated => EventKind.PreAuthKeyCreated,
         PreAuthKeyRevoked => EventKind.PreAuthKeyRevoked,
         NodeRegistered => EventKind.NodeRegistered,
@@ -47,6 +49,10 @@ public sealed record NetworkEvent(EventHeader Header, Bytes32 Hash, IMessage? Pa
         NodeLoggedOut => EventKind.NodeLoggedOut,
         NodeDeleted => EventKind.NodeDeleted,
         NodeHostReported => EventKind.NodeHostReported,
+        NodeRenamed => EventKind.NodeRenamed,
+        NodeExpirySet => EventKind.NodeExpirySet,
+        NodeExpired => EventKind.NodeExpired,
+        NodeSighted => EventKind.NodeSighted,
         PolicySet => EventKind.PolicySet,
         _ => throw new ArgumentException($"{payload.Descriptor.FullName} is no event.", nameof(payload)),
     };
@@ -54,6 +60,8 @@ public sealed record NetworkEvent(EventHeader Header, Bytes32 Hash, IMessage? Pa
     private static MessageParser? ParserOf(EventKind kind) => kind switch
     {
         EventKind.NetworkCreated => NetworkCreated.Parser,
+        EventKind.NetworkDeletionScheduled => NetworkDeletionScheduled.Parser,
+        EventKind.NetworkDeletionCancelled => NetworkDeletionCancelled.Parser,
         EventKind.PreAuthKeyCreated => PreAuthKeyCreated.Parser,
         EventKind.PreAuthKeyRevoked => PreAuthKeyRevoked.Parser,
         EventKind.NodeRegistered => NodeRegistered.Parser,
@@ -63,6 +71,10 @@ public sealed record NetworkEvent(EventHeader Header, Bytes32 Hash, IMessage? Pa
         EventKind.NodeLoggedOut => NodeLoggedOut.Parser,
         EventKind.NodeDeleted => NodeDeleted.Parser,
         EventKind.NodeHostReported => NodeHostReported.Parser,
+        EventKind.NodeRenamed => NodeRenamed.Parser,
+        EventKind.NodeExpirySet => NodeExpirySet.Parser,
+        EventKind.NodeExpired => NodeExpired.Parser,
+        EventKind.NodeSighted => NodeSighted.Parser,
         EventKind.PolicySet => PolicySet.Parser,
         _ => null,
     };

@@ -27,15 +27,21 @@ public static class NetworkFold
         var next = e.Payload switch
         {
             null or NetworkCreated => state,
+            NetworkDeletionScheduled p => state with { PurgeAt = DateTimeOffset.FromUnixTimeMilliseconds(p.PurgeAtMs) },
+            NetworkDeletionCancelled => state with { PurgeAt = null },
             PreAuthKeyCreated p => CreateKey(state, p, e.Header.Time),
             PreAuthKeyRevoked p => UpdateKey(state, p.Id, key => key with { RevokedAt = key.RevokedAt ?? e.Header.Time }),
-            NodeRegistered p => Register(state, p, e.Header.Time),
-            NodeReauthorized p => Reauthorize(state, p),
+            NodeRegistered p => Register(state, p, e.Header),
+            NodeReauthorized p => Reauthorize(state, p, e.Header.Position),
             NodeKeyChanged p => ChangeKey(state, p),
             NodeKeyRetired p => UpdateNode(state, p.Id, node => node with { PreviousNodeKey = null }),
             NodeLoggedOut p => UpdateNode(state, p.Id, node => node with { LoggedOut = true, PreviousNodeKey = null }),
             NodeDeleted p => Delete(state, p.Id),
             NodeHostReported p => UpdateNode(state, p.Id, node => node with { Host = Read(p.Host) }),
+            NodeRenamed p => Rename(state, p),
+            NodeExpirySet p => UpdateNode(state, p.Id, node => SetExpiry(node, ReadTime(p.ExpiresAtMs), e.Header.Time)),
+            NodeExpired p => UpdateNode(state, p.Id, node => node with { Expired = true, PreviousNodeKey = null }),
+            NodeSighted p => UpdateNode(state, p.Id, node => node with { SightedAt = e.Header.Position }),
             PolicySet p => SetPolicy(state, p, e.Header.Position),
             _ => throw new ArgumentException($"No fold for {e.Payload.Descriptor.FullName}.", nameof(e)),
         };
@@ -86,7 +92,7 @@ public static class NetworkFold
         };
     }
 
-    private static NetworkState Register(NetworkState state, NodeRegistered e, DateTimeOffset time)
+    private static NetworkState Register(NetworkState state, NodeRegistered e, EventHeader header)
     {
         var node = new Node
         {
@@ -99,7 +105,8 @@ public static class NetworkFold
             Tags = [.. e.Tags],
             IPv4 = new IPAddress(e.Ipv4.Span),
             IPv6 = new IPAddress(e.Ipv6.Span),
-            CreatedAt = time,
+            CreatedAt = header.Time,
+            SightedAt = header.Position,
             ExpiresAt = ReadTime(e.ExpiresAtMs),
             Approved = e.Approved,
             Ephemeral = e.Ephemeral,
@@ -118,7 +125,7 @@ public static class NetworkFold
         };
     }
 
-    private static NetworkState Reauthorize(NetworkState state, NodeReauthorized e) =>
+    private static NetworkState Reauthorize(NetworkState state, NodeReauthorized e, long position) =>
         UpdateNode(CountUse(state, e.PreAuthKeyId), e.Id, node => node with
         {
             NodeKey = new X25519PublicKey(e.NodeKey.Span),
@@ -131,6 +138,8 @@ public static class NetworkFold
             ExpiresAt = ReadTime(e.ExpiresAtMs),
             PreAuthKeyId = e.PreAuthKeyId,
             LoggedOut = false,
+            Expired = false,
+            SightedAt = position,
         });
 
     private static NetworkState ChangeKey(NetworkState state, NodeKeyChanged e) => UpdateNode(state, e.Id, node => node with
@@ -138,6 +147,23 @@ public static class NetworkFold
         NodeKey = new X25519PublicKey(e.NodeKey.Span),
         PreviousNodeKey = e.KeepPrevious ? node.NodeKey : null,
     });
+
+    private static NetworkState Rename(NetworkState state, NodeRenamed e)
+    {
+        if (state.FindNode(e.Id) is not { } node)
+            return state;
+        return state with
+        {
+            Nodes = state.Nodes.SetItem(e.Id, node with { Name = e.Name }),
+            Names = state.Names.Remove(node.Name).Add(e.Name, e.Id),
+        };
+    }
+
+    private static Node SetExpiry(Node node, DateTimeOffset? end, DateTimeOffset now)
+    {
+        var expired = end <= now;
+        return node with { ExpiresAt = end, Expired = expired, PreviousNodeKey = expired ? null : node.PreviousNodeKey };
+    }
 
     private static NetworkState Delete(NetworkState state, ulong id)
     {

@@ -3,6 +3,9 @@ namespace Mesh.Coordinator.Network;
 /// <summary>Bounds on what one network holds and a command may carry. Commands beyond them are refused.</summary>
 public static class NetworkLimits
 {
+    /// <summary>Of one coordinator: each has a thread and open files.</summary>
+    public const int Networks = 1024;
+
     public const int Nodes = 1_000_000;
 
     /// <summary>Kept for ever, used and revoked ones too, because nodes and the log name them.</summary>
@@ -16,6 +19,20 @@ public static class NetworkLimits
 
     /// <summary>A node id's upper half is random, so that one network's ids mean nothing in another; all stay below 2^53.</summary>
     public const int NodeIdRandomBits = 20;
+
+    /// <summary>How long an ephemeral node may be away. Counted from when it was last seen or the coordinator started.</summary>
+    public static readonly TimeSpan EphemeralAbsence = TimeSpan.FromMinutes(30);
+
+    /// <summary>
+    /// After so long away an ephemeral node's return is written into the log before it is answered. What is left of
+    /// <see cref="EphemeralAbsence"/> is far longer than a sighting takes from its clock reading to its effect.
+    /// </summary>
+    public static readonly TimeSpan SightingsLoggedAfter = TimeSpan.FromMinutes(25);
+
+    /// <summary>Between the deletion of a network and its removal, when the administrator says nothing else.</summary>
+    public static readonly TimeSpan NetworkGrace = TimeSpan.FromDays(7);
+
+    public static readonly TimeSpan MaxNetworkGrace = TimeSpan.FromDays(365);
 
     public static readonly TimeSpan PreAuthKeyLifetime = TimeSpan.FromHours(24);
 

@@ -43,6 +43,9 @@ public sealed record NetworkState
     /// <summary>The position of the event that set the policy, 0 for the policy that a network is born with.</summary>
     public long PolicyPosition { get; init; }
 
+    /// <summary>When the network is removed for good; null while it is not deleted.</summary>
+    public DateTimeOffset? PurgeAt { get; init; }
+
     public required ulong NextNodeId { get; init; }
 
     public required ulong NextPreAuthKeyId { get; init; }

@@ -46,6 +46,15 @@ public sealed record Node
     /// <summary>Keeps its id, name and addresses, but takes no part until it is authorised again.</summary>
     public bool LoggedOut { get; init; }
 
+    /// <summary>The end of the authorisation has come, and the log says so.</summary>
+    public bool Expired { get; init; }
+
+    /// <summary>
+    /// The position of the newest event that shows the machine alive. Deleting an ephemeral node for its absence names it, so
+    /// that a sighting in between defeats the deletion.
+    /// </summary>
+    public long SightedAt { get; init; }
+
     /// <summary>The class that the network's policy puts the node in.</summary>
     public uint ClassId { get; init; }
 
@@ -57,7 +66,7 @@ public sealed record Node
     public ImmutableArray<IPAddress> Addresses => [IPv4, IPv6];
 
     /// <summary>Whether the node takes part: it may poll a map, and stands in others' maps.</summary>
-    public bool IsMember(DateTimeOffset now) => Approved && !LoggedOut && (ExpiresAt is null || now < ExpiresAt);
+    public bool IsMember(DateTimeOffset now) => Approved && !LoggedOut && !Expired && (ExpiresAt is null || now < ExpiresAt);
 }
 
 /// <summary>What a machine says about itself. Bounded and printable when it reaches the log.</summary>

@@ -19,12 +19,14 @@ public sealed class NetworkPresence
 
     /// <summary>Which node made each of the newest versions; a ring.</summary>
     private readonly ulong[] _changedAt = new ulong[ChangesKept];
-    private ImmutableDictionary<ulong, DateTimeOffset> _lastSeen = ImmutableDictionary<ulong, DateTimeOffset>.Empty;
+    private readonly Dictionary<ulong, Sighting> _sightings = [];
+    private readonly long _started;
     private volatile PresenceView _current = new(0, ImmutableDictionary<ulong, NodePresence>.Empty);
 
     public NetworkPresence(TimeProvider time)
     {
         _time = time;
+        _started = time.GetTimestamp();
         Span<byte> epoch = stackalloc byte[8];
         RandomNumberGenerator.Fill(epoch);
         Epoch = BinaryPrimitives.ReadUInt64BigEndian(epoch);
@@ -69,7 +71,7 @@ public sealed class NetworkPresence
             _sessions.TryGetValue(nodeId, out earlier);
             session = new PresenceSession(this, nodeId, boot, earlier is not null && earlier.BootId != boot);
             _sessions[nodeId] = session;
-            _lastSeen = _lastSeen.SetItem(nodeId, _time.GetUtcNow());
+            _sightings[nodeId] = SightingNow();
             changed = Update(nodeId, node => node with { Online = true });
         }
 
@@ -93,7 +95,7 @@ public sealed class NetworkPresence
         {
             if (_sessions.TryGetValue(nodeId, out var session) && session.BootId != boot)
                 return false;
-            _lastSeen = _lastSeen.SetItem(nodeId, _time.GetUtcNow());
+            _sightings[nodeId] = SightingNow();
             changed = Update(
                 nodeId,
                 node => node.Endpoints.AsSpan().SequenceEqual(endpoints.AsSpan()) ? node : node with { Endpoints = endpoints });
@@ -108,7 +110,7 @@ public sealed class NetworkPresence
     public void Seen(ulong nodeId)
     {
         lock (_lock)
-            _lastSeen = _lastSeen.SetItem(nodeId, _time.GetUtcNow());
+            _sightings[nodeId] = SightingNow();
     }
 
     /// <summary>When the node last gave a sign of life in this epoch: now for one that is online.</summary>
@@ -118,7 +120,21 @@ public sealed class NetworkPresence
         {
             if (_sessions.ContainsKey(nodeId))
                 return _time.GetUtcNow();
-            return _lastSeen.TryGetValue(nodeId, out var seen) ? seen : null;
+            return _sightings.TryGetValue(nodeId, out var seen) ? seen.At : null;
+        }
+    }
+
+    /// <summary>
+    /// How long the node has given no sign of life, by the monotonic clock and in this life of the process: from its start on
+    /// for one that was not seen in it. Zero for one that is online.
+    /// </summary>
+    public TimeSpan AbsentFor(ulong nodeId)
+    {
+        lock (_lock)
+        {
+            if (_sessions.ContainsKey(nodeId))
+                return TimeSpan.Zero;
+            return _time.GetElapsedTime(_sightings.TryGetValue(nodeId, out var seen) ? seen.Timestamp : _started);
         }
     }
 
@@ -130,7 +146,7 @@ public sealed class NetworkPresence
         lock (_lock)
         {
             _sessions.Remove(nodeId, out session);
-            _lastSeen = _lastSeen.Remove(nodeId);
+            _sightings.Remove(nodeId);
             var view = _current;
             changed = view.Nodes.ContainsKey(nodeId);
             if (changed)
@@ -150,13 +166,15 @@ public sealed class NetworkPresence
             if (!_sessions.TryGetValue(session.NodeId, out var newest) || newest != session)
                 return;
             _sessions.Remove(session.NodeId);
-            _lastSeen = _lastSeen.SetItem(session.NodeId, _time.GetUtcNow());
+            _sightings[session.NodeId] = SightingNow();
             changed = Update(session.NodeId, node => node with { Online = false });
         }
 
         if (changed)
             Changed?.Invoke(session.NodeId);
     }
+
+    private Sighting SightingNow() => new(_time.GetUtcNow(), _time.GetTimestamp());
 
     /// <summary>The caller holds the lock.</summary>
     private bool Update(ulong nodeId, Func<NodePresence, NodePresence> change)
@@ -177,4 +195,8 @@ public sealed class NetworkPresence
         _changedAt[version % ChangesKept] = nodeId;
         _current = new PresenceView(version, nodes);
     }
+
+    /// <param name="At">For people.</param>
+    /// <param name="Timestamp">For measuring; of this process.</param>
+    private readonly record struct Sighting(DateTimeOffset At, long Timestamp);
 }

@@ -22,6 +22,8 @@ internal static class Refusals
             RefusalReason.NodeNotMember => (403, ProblemType.NotRegistered, "Not a member"),
             RefusalReason.RotationUnderWay => (429, ProblemType.Busy, "Rotation under way"),
             RefusalReason.AddressPoolExhausted => (503, ProblemType.AddressesExhausted, "No free address"),
+            RefusalReason.NameTaken => (409, ProblemType.Conflict, "Name taken"),
+            RefusalReason.NetworkDeleted => (409, ProblemType.Conflict, "Network deleted or not"),
             RefusalReason.Invalid => (400, ProblemType.Malformed, "Invalid value"),
             RefusalReason.LimitReached => (503, ProblemType.Unavailable, "Limit reached"),
             _ => (500, ProblemType.Internal, "Refused"),

@@ -54,6 +54,7 @@ internal sealed class RegistrationCalls(NetworkSet networks, ChallengeTable chal
             Host = new Network.HostFacts(request.Hostname, facts.Os, facts.OsVersion, facts.Architecture, facts.MeshVersion),
         };
         var registration = await network.Runtime.ExecuteAsync(command, ActorOf(network, machine), KeyOf(request.NodeKey));
+        await network.Lifecycle.SightAsync(registration.Node);
         return NodeReply.Ok(Answer(registration.Node));
     }
 

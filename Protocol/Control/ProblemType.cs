@@ -35,6 +35,9 @@ public static class ProblemType
     /// <summary>409: another machine of the network holds the node key.</summary>
     public const string NodeKeyTaken = Prefix + "node-key-taken";
 
+    /// <summary>409: what is asked for contradicts what there is, such as a name that is taken.</summary>
+    public const string Conflict = Prefix + "conflict";
+
     /// <summary>403: the pre-auth key is none of this network's.</summary>
     public const string KeyUnknown = Prefix + "key-unknown";
 

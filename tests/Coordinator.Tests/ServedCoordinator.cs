@@ -31,7 +31,9 @@ internal sealed class ServedCoordinator : IAsyncDisposable
 
     public CoordinatorServer Server => _server;
 
-    public NetworkHost Network => _server.Networks.TryGet("default", out var network) ? network : throw new InvalidOperationException();
+    public NetworkHost Network => NetworkOf("default");
+
+    public NetworkHost NetworkOf(string name) => _server.Networks.TryGet(name, out var network) ? network : throw new InvalidOperationException();
 
     public static async Task<ServedCoordinator> StartAsync(int requestsPerSecond = 100_000)
     {

@@ -15,7 +15,7 @@ using Mesh.Protocol.Control;
 namespace Mesh.Coordinator.Tests;
 
 /// <summary>A machine as the coordinator meets it: its key, a TLS connection, and the calls.</summary>
-internal sealed class TestMachine : IDisposable
+internal class TestMachine : IDisposable
 {
     private readonly ServedCoordinator _coordinator;
     private readonly X509Certificate2 _certificate;

@@ -109,7 +109,7 @@ public sealed class CommandLineTests : IAsyncLifetime
 
         var events = JsonSerializer.Deserialize((await RunAsync("log", "list", "--json")).Output, AdminJson.Default.ListModelEventModel)!.Items;
         Assert.Equal(Enumerable.Range(1, events.Count).Select(i => (long)i), events.Select(e => e.Position));
-        Assert.Contains(events, e => e.What.Contains("registered as web", StringComparison.Ordinal));
+        Assert.Contains(events, e => e.What.Contains("node web registered", StringComparison.Ordinal));
         Assert.Single(JsonSerializer.Deserialize((await RunAsync("log", "list", "--json", "--limit", "1", "--after", "2")).Output, AdminJson.Default.ListModelEventModel)!.Items);
         Assert.Equal(ExitCode.Ok, (await RunAsync("log", "verify")).ExitCode);
     }
@@ -160,7 +160,8 @@ public sealed class CommandLineTests : IAsyncLifetime
         string[][] verbs =
         [
             ["serve"], ["status"], ["keys", "create"], ["keys", "list"], ["keys", "revoke"], ["nodes", "list"], ["policy", "get"],
-            ["policy", "set"], ["log", "list"], ["log", "verify"], ["networks", "list"], ["root", "show"],
+            ["policy", "set"], ["log", "list"], ["log", "verify"], ["log", "export"], ["networks", "list"], ["networks", "create"], ["networks", "delete"],
+            ["networks", "keep"], ["nodes", "show"], ["nodes", "rename"], ["nodes", "expire"], ["nodes", "delete"], ["root", "show"],
         ];
         foreach (string[] verb in verbs)
         {

@@ -109,8 +109,10 @@ public sealed class MapPropertyTests : IAsyncLifetime
     private async Task ChangeAsync(Random random)
     {
         var (machine, id) = _machines[random.Next(1, _machines.Count)];
-        switch (random.Next(9))
+        switch (random.Next(11))
         {
+            case 8: await TryAsync(new RenameNode(id, $"n{random.Next(8)}")); break;
+            case 9: await TryAsync(new SetNodeExpiry(id, random.Next(2) == 0 ? _clock.GetUtcNow() : null)); break;
             case 0: await RegisterAsync(); break;
             case 1: await TryAsync(new LogoutNode(id)); break;
             case 2: await TryAsync(new RotateNodeKey(id, NewKey())); break;

@@ -9,9 +9,9 @@ namespace Mesh.Coordinator.Tests.Network;
 public sealed class FaultTests
 {
     /// <summary>The script's commands after its first; each is one append when nothing goes wrong.</summary>
-    private const int Commands = 9;
+    private const int Commands = 13;
 
-    private const string Outcome = "web:True:True:linux:False db:False:True::False allow keys 1:2:True 2:0:True";
+    private const string Outcome = "www:True:True:linux:False:True allow keys 1:2:True 2:0:True";
 
     public static TheoryData<LogStoreFault, bool> Faults => new()
     {
@@ -51,7 +51,7 @@ public sealed class FaultTests
 
         public static string Describe(NetworkState state) =>
             string.Join(' ', state.Nodes.Values.OrderBy(node => node.Id).Select(node =>
-                $"{node.Name}:{node.Approved && !node.LoggedOut}:{node.PreviousNodeKey is null}:{node.Host.Os}:{node.Ephemeral}"))
+                $"{node.Name}:{node.Approved && !node.LoggedOut}:{node.PreviousNodeKey is null}:{node.Host.Os}:{node.Ephemeral}:{node.Expired}"))
             + (state.Policy.Preset == PolicyPreset.AllowAll ? " allow" : " deny") + " keys "
             + string.Join(' ', state.PreAuthKeys.Values.OrderBy(key => key.Id).Select(key => $"{key.Id}:{key.Uses}:{key.RevokedAt is not null}"));
 
@@ -66,6 +66,10 @@ public sealed class FaultTests
             await DoAsync(new RotateNodeKey(db.Id, NewNodeKey()));
             await DoAsync(new LogoutNode(db.Id));
             await DoAsync(new RevokePreAuthKey(1));
+            await DoAsync(new RenameNode(web.Id, "www"));
+            await DoAsync(new SetNodeExpiry(web.Id, DateTimeOffset.UnixEpoch));
+            await DoAsync(new SightNode(web.Id));
+            await DoAsync(new DeleteNode(db.Id));
             if (!ReferenceEquals(_runtime, network.Runtime))
                 await _runtime.DisposeAsync();
         }

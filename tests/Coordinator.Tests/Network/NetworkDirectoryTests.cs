@@ -117,10 +117,10 @@ public sealed class NetworkDirectoryTests : IDisposable
                 "system: network one created",
                 "admin(uid 1000): pre-auth key 1 created",
                 "machine 0000000000000007: node web registered",
-                $"node {node.Id}: node web logged out",
+                $"web (node {node.Id}): node web logged out",
                 "admin(uid 1000): node web deleted",
             ],
-            lines.Select(line => $"{line.Actor}: {string.Join(' ', line.Text.Split([' ', ','], StringSplitOptions.None)
+            lines.Select(line => $"{line.Who}: {string.Join(' ', line.Text.Split([' ', ','], StringSplitOptions.None)
                 .Take(line.Kind == EventKind.PreAuthKeyCreated ? 4 : 3 + (line.Kind == EventKind.NodeLoggedOut ? 1 : 0)))}"));
         Assert.Equal([0UL, 0UL, node.Id, node.Id, node.Id], lines.Select(line => line.NodeId));
         Assert.Contains("for ann", lines[1].Text, StringComparison.Ordinal);

@@ -1,0 +1,64 @@
+using System.Text.Json;
+using Google.Protobuf;
+using Mesh.Coordinator.Hosting;
+using Mesh.Coordinator.Network;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+
+namespace Mesh.Coordinator.Admin;
+
+internal static partial class AdminApi
+{
+    private static void MapLog(WebApplication app, AdminContext admin)
+    {
+        app.MapGet("/v1/networks/{network}/log", async c => await Json(c,
+            await AdminQueries.LogAsync(Network(c, admin), Query(c, LogQuery.MaxEvents, LogQuery.MaxEvents), c.RequestAborted),
+            AdminJson.Default.ListModelEventModel));
+        app.MapGet("/v1/networks/{network}/log/export", c => ExportAsync(c, Network(c, admin), Query(c, int.MaxValue, int.MaxValue)));
+        app.MapPost("/v1/networks/{network}/log/verify", async c => await Json(c,
+            await AdminQueries.VerifyAsync(admin, Network(c, admin), c.RequestAborted), AdminJson.Default.VerificationModel));
+    }
+
+    private static LogQuery Query(HttpContext context, int limit, int maxLimit) => LogQuery.Of(
+        context, Number(context, "after", 0, long.MaxValue) ?? 0, (int)(Number(context, "limit", 1, maxLimit) ?? limit));
+
+    /// <summary>JSON lines, one event each, as they are read: the log may be larger than memory.</summary>
+    private static async Task ExportAsync(HttpContext context, NetworkHost network, LogQuery query)
+    {
+        context.Response.ContentType = "application/jsonl";
+        var formatter = new JsonFormatter(JsonFormatter.Settings.Default.WithFormatDefaultValues(true));
+        int written = 0;
+        await using var writer = new Utf8JsonWriter(context.Response.Body);
+        await foreach (var line in LogLine.ReadAsync(network.Runtime, context.RequestAborted))
+        {
+            if (!query.Matches(line)) continue;
+            WriteLine(writer, formatter, line);
+            await writer.FlushAsync(context.RequestAborted);
+            await context.Response.WriteAsync("\n", context.RequestAborted);
+            writer.Reset();
+            if (++written == query.Limit) break;
+        }
+    }
+
+    private static void WriteLine(Utf8JsonWriter writer, JsonFormatter formatter, LogLine line)
+    {
+        writer.WriteStartObject();
+        writer.WriteNumber("position", line.Position);
+        writer.WriteString("time", line.Time);
+        writer.WriteString("actor", line.Who);
+        writer.WriteString("kind", line.Kind.ToString());
+        if (line.NodeId != 0) writer.WriteNumber("node", line.NodeId);
+        writer.WriteString("what", line.Text);
+        writer.WriteString("hash", line.Event.Hash.ToString());
+        if (line.Event.Payload is { } payload)
+        {
+            writer.WritePropertyName("payload");
+            writer.WriteRawValue(formatter.Format(payload));
+        }
+        else
+        {
+            writer.WriteBoolean("erased", true);
+        }
+        writer.WriteEndObject();
+    }
+}
