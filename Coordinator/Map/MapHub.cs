@@ -16,20 +16,12 @@ namespace Mesh.Coordinator.Map;
 ///   log event ──▶ classes of the nodes it touched ─┐  gathered; one worker at a time wakes the
 ///   presence  ──▶ class of the node               ─┴▶ polls whose class sees one of these ──▶ each poll computes its delta
 /// </code>
-/// Costs one flag a poll that must hear of a change, and one timer for all of them together. The first change goes out at
-/// once; what follows waits in proportion to how many polls that woke, so that a fleet that comes back makes few large
-/// deltas and not many small ones.
+/// Costs one flag a poll that must hear of a change, and one timer for all of them together.
 /// </summary>
 internal sealed partial class MapHub : IDisposable
 {
     /// <summary>Positions that the index of changes goes back.</summary>
     private const int ChangesKept = 16 * 1024;
-
-    /// <summary>About what a delta costs: the worker keeps to one core's time for each poll it wakes.</summary>
-    private static readonly TimeSpan WakeCost = TimeSpan.FromMicroseconds(50);
-
-    /// <summary>Waits shorter than this are not worth a timer.</summary>
-    private static readonly TimeSpan LeastPace = TimeSpan.FromMilliseconds(20);
 
     private static readonly TimeSpan TickInterval = TimeSpan.FromSeconds(1);
 
@@ -37,7 +29,6 @@ internal sealed partial class MapHub : IDisposable
     private readonly ILogger _log;
     private readonly ChangeIndex _changes;
     private readonly ITimer _ticker;
-    private readonly ITimer _pace;
 
     private readonly Lock _sessionLock = new();
     private readonly Dictionary<ulong, PollSession> _sessions = [];
@@ -55,7 +46,6 @@ internal sealed partial class MapHub : IDisposable
     {
         (Runtime, _tokenKey, Clock, Metrics, _log) = (runtime, tokenKey, clock, metrics, log);
         _changes = new ChangeIndex(runtime.State.Position, ChangesKept);
-        _pace = clock.CreateTimer(_ => WakeAll(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         runtime.StateChanged += OnStateChanged;
         runtime.Presence.Changed += OnPresenceChanged;
         _ticker = clock.CreateTimer(_ => Tick(), null, TickInterval, TickInterval);
@@ -75,20 +65,17 @@ internal sealed partial class MapHub : IDisposable
     }
 
     /// <summary>
-    /// Files a session as its node's newest, unless a newer one has overtaken it on the way here. False when the coordinator
-    /// stops.
+    /// Files a session as its node's newest; the presence session that it was made with has ended the one before. False when
+    /// the coordinator stops.
     /// </summary>
     public bool Open(PollSession session)
     {
         lock (_sessionLock)
         {
             if (_stopping) return false;
-            if (!session.IsSuperseded)
-            {
-                if (_sessions.Remove(session.NodeId, out var earlier)) Unfile(earlier);
-                _sessions[session.NodeId] = session;
-                File(session, Runtime.State.FindNode(session.NodeId)?.ClassId ?? 0);
-            }
+            if (_sessions.Remove(session.NodeId, out var earlier)) Unfile(earlier);
+            _sessions[session.NodeId] = session;
+            File(session, Runtime.State.FindNode(session.NodeId)?.ClassId ?? 0);
         }
         Metrics.PollOpened();
         return true;
@@ -177,7 +164,6 @@ internal sealed partial class MapHub : IDisposable
     {
         Stop();
         _ticker.Dispose();
-        _pace.Dispose();
         Runtime.StateChanged -= OnStateChanged;
         Runtime.Presence.Changed -= OnPresenceChanged;
         CryptographicOperations.ZeroMemory(_tokenKey);
@@ -259,34 +245,26 @@ internal sealed partial class MapHub : IDisposable
                 (viewers, _pendingViewers) = (_pendingViewers, []);
                 (all, _pendingAll) = (_pendingAll, false);
             }
-            var pace = Wake(classes, viewers, all) * WakeCost;
-            if (pace < LeastPace) continue;
-            _pace.Change(pace, Timeout.InfiniteTimeSpan);
-            return;
+            Wake(classes, viewers, all);
         }
     }
 
-    /// <summary>How many were woken.</summary>
-    private int Wake(HashSet<uint> classes, HashSet<ulong> viewers, bool all)
+    private void Wake(HashSet<uint> classes, HashSet<ulong> viewers, bool all)
     {
         var state = Runtime.State;
         lock (_sessionLock)
         {
-            int woken = 0;
             foreach (var session in all ? [.. _sessions.Values] : viewers.Select(id => _sessions.GetValueOrDefault(id)).OfType<PollSession>().ToList())
             {
                 Refile(session, state);
                 session.Changed();
-                woken++;
             }
-            if (all) return woken;
+            if (all) return;
             foreach (var (viewerClass, sessions) in _byClass)
             {
                 if (!classes.Any(touched => state.Policy.AreVisible(viewerClass, touched))) continue;
                 foreach (var session in sessions) session.Changed();
-                woken += sessions.Count;
             }
-            return woken;
         }
     }
 

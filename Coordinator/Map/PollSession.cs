@@ -46,16 +46,6 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
 
     public ulong NodeId => presenceSession.NodeId;
 
-    /// <summary>A newer session of the node has begun; this one is about to end.</summary>
-    public bool IsSuperseded => presenceSession.Superseded.IsCompleted;
-
-    /// <summary>The position that the node has been told of, directly or by having nothing to be told; 0 before the first frame.</summary>
-    public long SentPosition => Volatile.Read(ref _cursor)?.State.Position ?? 0;
-
-    /// <summary>The node has been told of all that is known now.</summary>
-    public bool IsCurrent => Volatile.Read(ref _cursor) is { } cursor && ReferenceEquals(cursor.State, hub.Runtime.State)
-        && cursor.PresenceVersion == hub.Runtime.Presence.Current.Version;
-
     /// <summary>The class that the hub files the session under; guarded by the hub's lock.</summary>
     public uint ClassId { get; set; }
 
@@ -207,7 +197,7 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
 
     private FrameOutcome Moved(FrameOutcome outcome, NetworkState state, PresenceView presence, bool written)
     {
-        Volatile.Write(ref _cursor, MapCursor.Of(state, presence));
+        _cursor = MapCursor.Of(state, presence);
         if (written)
         {
             _tokenPosition = state.Position;

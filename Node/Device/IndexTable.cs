@@ -19,6 +19,9 @@ internal sealed class IndexTable
 
     public int Count => _entries.Count;
 
+    /// <summary>A copy of what stands in the table.</summary>
+    public IReadOnlyCollection<IIndexed> Entries => [.. _entries.Values];
+
     public IIndexed? Find(uint index) => _entries.TryGetValue(index, out var entry) ? entry : null;
 
     /// <summary>Gives the entry an index that no other has.</summary>

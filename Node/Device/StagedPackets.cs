@@ -72,6 +72,8 @@ internal sealed class StagedPackets(StagedPackets.Budget budget, DropCounters dr
     {
         private int _left = bytes;
 
+        public int Left => Volatile.Read(ref _left);
+
         public bool TryTake(int bytes)
         {
             if (Interlocked.Add(ref _left, -bytes) >= 0) return true;

@@ -10,8 +10,9 @@ public delegate bool FakeUdpCut(in UdpEndpoint from, in UdpEndpoint to);
 
 /// <summary>
 /// An underlay in memory, for tests and simulations: transports with addresses, and faults by a seeded chance, so that
-/// a single-threaded run repeats exactly. No time passes on it: a datagram arrives when it is sent, or, when it is
-/// reordered, after later ones. Safe from any thread.
+/// a single-threaded run repeats exactly. Without a <see cref="Latency"/> no time passes on it: a datagram arrives when it is
+/// sent, or, when it is reordered, after later ones. With one, it arrives when <see cref="DeliverDue"/> is called at or
+/// after its time. Safe from any thread.
 /// </summary>
 public sealed class FakeUdpNetwork
 {
@@ -20,9 +21,12 @@ public sealed class FakeUdpNetwork
 
     private readonly Dictionary<UdpEndpoint, FakeUdpTransport> _listeners = [];
     private readonly List<Held> _held = [];
+    private readonly PriorityQueue<Held, (long At, long Order)> _underWay = new();
     private readonly Stack<byte[]> _spare = new();
     private readonly Random _random;
     private int _nextPort = FirstFreePort;
+    private long _sent;
+    private long _now;
 
     /// <param name="seed">The seed of all chance on this network: print it when a test fails.</param>
     public FakeUdpNetwork(int seed = 1)
@@ -51,6 +55,25 @@ public sealed class FakeUdpNetwork
     /// <summary>Cuts off what it returns true for: partitions, one-way faults.</summary>
     public FakeUdpCut? Cut { get; set; }
 
+    /// <summary>Sees every datagram that does not arrive: cut off, vanished, or sent to where nobody listens.</summary>
+    public FakeUdpTap? Lost { get; set; }
+
+    /// <summary>
+    /// How long the next datagram is under way; null for no time. Longer for one than for the next, and they change their order.
+    /// Asked once a copy, in the order of sending, on the sender's thread.
+    /// </summary>
+    public Func<TimeSpan>? Latency { get; set; }
+
+    /// <summary>When the next datagram that is under way arrives, as given to <see cref="DeliverDue"/>; null when there is none.</summary>
+    public TimeSpan? NextArrival
+    {
+        get
+        {
+            lock (Gate)
+                return _underWay.TryPeek(out _, out var due) ? TimeSpan.FromTicks(due.At) : null;
+        }
+    }
+
     internal Lock Gate { get; } = new();
 
     /// <summary>A transport with these addresses, all on one port; port 0 picks one.</summary>
@@ -74,6 +97,22 @@ public sealed class FakeUdpNetwork
             foreach (Held held in _held)
                 DeliverHeld(held);
             _held.Clear();
+        }
+    }
+
+    /// <summary>Lets the datagrams arrive whose time has come. What is sent from now on leaves at this time.</summary>
+    /// <param name="now">Since a beginning of the caller's choice; never less than before.</param>
+    public void DeliverDue(TimeSpan now)
+    {
+        lock (Gate)
+        {
+            _now = now.Ticks;
+            while (_underWay.TryPeek(out Held next, out var due) && due.At <= _now)
+            {
+                _underWay.Dequeue();
+                Arrive(next.From, next.To, next.Buffer.AsSpan(0, next.Length));
+                Return(next.Buffer);
+            }
         }
     }
 
@@ -112,7 +151,11 @@ public sealed class FakeUdpNetwork
         if (datagram.Length > MaxDatagram)
             return UdpSendResult.TooLarge;
         Tap?.Invoke(from, to, datagram);
-        if (Cut?.Invoke(from, to) != true && !Chance(Loss))
+        if (Cut?.Invoke(from, to) == true || Chance(Loss))
+        {
+            Lost?.Invoke(from, to, datagram);
+        }
+        else
         {
             if (Chance(Reordering))
                 _held.Add(new Held(from, to, Copy(datagram), datagram.Length, 1 + _random.Next(ReorderDepth)));
@@ -176,8 +219,18 @@ public sealed class FakeUdpNetwork
 
     private void Deliver(in UdpEndpoint from, in UdpEndpoint to, ReadOnlySpan<byte> datagram)
     {
+        if (Latency is { } latency)
+            _underWay.Enqueue(new Held(from, to, Copy(datagram), datagram.Length, 0), (_now + latency().Ticks, _sent++));
+        else
+            Arrive(from, to, datagram);
+    }
+
+    private void Arrive(in UdpEndpoint from, in UdpEndpoint to, ReadOnlySpan<byte> datagram)
+    {
         if (_listeners.TryGetValue(to, out FakeUdpTransport? receiver))
             receiver.Enqueue(from.WithoutSource().WithSource(to.AddressHigh, to.AddressLow, 1), datagram);
+        else
+            Lost?.Invoke(from, to, datagram);
     }
 
     private record struct Held(UdpEndpoint From, UdpEndpoint To, byte[] Buffer, int Length, int Overtakers);

@@ -19,6 +19,16 @@ public sealed class FakeUdpTransport : IUdpTransport
     /// <summary>The most datagrams that wait to be received; what comes beyond is dropped.</summary>
     public int QueueLimit { get; set; } = 4096;
 
+    /// <summary>Datagrams that wait to be received.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (_network.Gate)
+                return _queue.Count;
+        }
+    }
+
     /// <summary>The mark last set.</summary>
     public uint Fwmark { get; private set; }
 

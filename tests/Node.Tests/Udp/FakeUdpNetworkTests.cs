@@ -103,6 +103,45 @@ public class FakeUdpNetworkTests
         }));
     }
 
+    [Fact]
+    public void With_a_latency_datagrams_arrive_in_the_order_of_their_times_and_not_before()
+    {
+        var latencies = new Queue<int>([30, 10, 20]);
+        var network = new FakeUdpNetwork { Latency = () => TimeSpan.FromMilliseconds(latencies.Dequeue()) };
+        using FakeUdpTransport a = network.Attach(1, A4);
+        using FakeUdpTransport b = network.Attach(2, B4);
+        using var batch = new UdpReceiveBatch(4, 64);
+        network.DeliverDue(TimeSpan.FromSeconds(1));
+        foreach (byte i in (byte[])[1, 2, 3]) a.Send([i], UdpEndpoint.From(B4, 2));
+
+        Assert.Equal(TimeSpan.FromMilliseconds(1010), network.NextArrival);
+        network.DeliverDue(TimeSpan.FromMilliseconds(1009));
+        Assert.Equal(0, b.Waiting);
+        network.DeliverDue(TimeSpan.FromMilliseconds(1020));
+        Assert.Equal(2, b.Waiting);
+        network.DeliverDue(TimeSpan.FromMilliseconds(1030));
+        Assert.Equal(3, b.ReceiveBatch(batch));
+        Assert.Equal([2, 3, 1], Enumerable.Range(0, 3).Select(i => batch.Datagram(i)[0]));
+        Assert.Null(network.NextArrival);
+    }
+
+    [Fact]
+    public void What_does_not_arrive_is_told_whether_cut_off_or_sent_to_nobody()
+    {
+        List<byte> lost = [];
+        var network = new FakeUdpNetwork
+        {
+            Cut = static (in UdpEndpoint _, in UdpEndpoint to) => to.Port == 2,
+            Lost = (in UdpEndpoint _, in UdpEndpoint _, ReadOnlySpan<byte> datagram) => lost.Add(datagram[0]),
+        };
+        using FakeUdpTransport a = network.Attach(1, A4);
+        using FakeUdpTransport b = network.Attach(2, B4);
+        a.Send([1], UdpEndpoint.From(B4, 2));
+        a.Send([2], UdpEndpoint.From(B4, 3));
+        a.Send([3], UdpEndpoint.From(A4, 1));
+        Assert.Equal([1, 2], lost);
+    }
+
     private static List<byte> Storm(int seed)
     {
         var network = new FakeUdpNetwork(seed) { Loss = 0.2, Duplication = 0.1, Reordering = 0.2 };
