@@ -87,7 +87,8 @@ public sealed class CoordinatorCrashTests : IAsyncDisposable
             }
             else if (chance < 8 || live.Count < 3)
             {
-                live[_random.Next(live.Count)].Report(new IPEndPoint(_random.NextInt64(0x0A000001, 0x0AFFFFFF), _random.Next(1024, 65536)));
+                var address = new IPAddress([10, (byte)_random.Next(256), (byte)_random.Next(256), (byte)_random.Next(1, 255)]);
+                live[_random.Next(live.Count)].Report(new IPEndPoint(address, _random.Next(1024, 65536)));
                 operations.Add(CountAsync(Task.CompletedTask));
             }
             else

@@ -101,7 +101,7 @@ public sealed class JoiningTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("/default#", "/elsewhere#", ExitCodes.NodeRefused, "elsewhere")]
+    [InlineData("/default#", "/elsewhere#", ExitCodes.NodeRefused, "no network")]
     [InlineData("#mkey_", "#mkey_A", ExitCodes.NodeRefused, "key")]
     [InlineData("#mkey_", "#", ExitCodes.Usage, "link")]
     [InlineData("mesh://", "https://", ExitCodes.Usage, "link")]

@@ -8,7 +8,6 @@ internal sealed class CoordinatorProcess
 {
     public const int Port = 8443;
 
-    private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(20);
 
     private readonly string _address;
@@ -42,17 +41,11 @@ internal sealed class CoordinatorProcess
         "--listen", $"{_address}:{Port}", "--public-host", $"{_address}:{Port}",
     ];
 
-    /// <summary>Starts it, and waits until it answers its administrator.</summary>
+    /// <summary>Starts it, and waits until it listens for its administrator.</summary>
     public async Task StartAsync()
     {
         _process = Host.Start(Daemon.LoggingTo(LogFile, Command));
-        await Wait.UntilAsync(
-            "the coordinator answers its administrator",
-            StartDeadline,
-            async () => _process.HasExited
-                ? throw new InvalidOperationException($"The coordinator ended at once. {Daemon.Tail(LogFile)}")
-                : (await TryAsync("status", "--json")).ExitCode == 0,
-            () => Daemon.Tail(LogFile));
+        await Daemon.WaitForSocketAsync(_process, Path.Combine(StateDirectory, "admin.sock"), LogFile);
     }
 
     /// <summary>kill -9.</summary>
@@ -78,6 +71,6 @@ internal sealed class CoordinatorProcess
     public async Task<IReadOnlyList<string>> KeyIdsAsync()
     {
         using var list = JsonDocument.Parse(await RunAsync("keys", "list", "--json"));
-        return [.. list.RootElement.GetProperty("keys").EnumerateArray().Select(key => key.GetProperty("id").ToString())];
+        return [.. list.RootElement.GetProperty("items").EnumerateArray().Select(key => key.GetProperty("id").ToString())];
     }
 }

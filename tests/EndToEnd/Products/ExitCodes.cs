@@ -16,9 +16,9 @@ internal static class ExitCodes
     public const int NodeHasNoTunnelRights = 9;
     public const int NodeInUse = 10;
 
+    public const int CoordinatorRefused = 1;
     public const int CoordinatorUnreachable = 3;
     public const int CoordinatorStateDirectoryInUse = 10;
     public const int CoordinatorAddressUnusable = 12;
     public const int CoordinatorStateDamaged = 13;
-    public const int CoordinatorStoreFailed = 14;
 }

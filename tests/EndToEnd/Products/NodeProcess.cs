@@ -7,7 +7,6 @@ internal sealed class NodeProcess
 {
     public const string Interface = "mesh0";
 
-    private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan JoinDeadline = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(20);
 
@@ -41,17 +40,11 @@ internal sealed class NodeProcess
     public string[] Command =>
         [Repository.Program("mesh"), "daemon", "--state-dir", StateDirectory, "--socket", Socket, "--tun", Interface];
 
-    /// <summary>Starts it, and waits until it answers on its socket.</summary>
+    /// <summary>Starts it, and waits until it listens on its socket.</summary>
     public async Task StartAsync()
     {
         _process = Host.Start(Daemon.LoggingTo(LogFile, Command));
-        await Wait.UntilAsync(
-            $"{Name} answers on its socket",
-            StartDeadline,
-            async () => _process.HasExited
-                ? throw new InvalidOperationException($"The daemon of {Name} ended at once. {Daemon.Tail(LogFile)}")
-                : (await TryAsync("status", "--json")).ExitCode == 0,
-            () => Daemon.Tail(LogFile));
+        await Daemon.WaitForSocketAsync(_process, Socket, LogFile);
     }
 
     /// <summary>Joins with a link, which goes in by standard input.</summary>
