@@ -20,14 +20,15 @@ public class DemoTests
         var result = await can.WaitForExitAsync(Deadline);
         Assert.SkipUnless(result.ExitCode == 0, $"No other user can run the demo of this clone: {result.Error}");
 
-        await HoldsAsync(asNobody);
+        // Neither a home nor a place for temporary files of root's.
+        await HoldsAsync(asNobody, new Dictionary<string, string?> { ["HOME"] = "/nonexistent", ["TMPDIR"] = null });
     }
 
     private static string Demo => Path.Combine(Repository.Root, "scripts", "demo");
 
-    private static async Task HoldsAsync(string[] prefix)
+    private static async Task HoldsAsync(string[] prefix, IReadOnlyDictionary<string, string?>? environment = null)
     {
-        await using var demo = LabProcess.Start([.. prefix, Demo, "--json"]);
+        await using var demo = LabProcess.Start([.. prefix, Demo, "--json"], environment: environment);
         var result = await demo.WaitForExitAsync(Deadline);
 
         Assert.True(result.ExitCode == 0, result.Error);
