@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Google.Protobuf;
 using Mesh.Coordinator.Hosting;
+using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -15,8 +16,38 @@ internal static partial class AdminApi
             await AdminQueries.LogAsync(Network(c, admin), Query(c, LogQuery.MaxEvents, LogQuery.MaxEvents), c.RequestAborted),
             AdminJson.Default.ListModelEventModel));
         app.MapGet("/v1/networks/{network}/log/export", c => ExportAsync(c, Network(c, admin), Query(c, int.MaxValue, int.MaxValue)));
+        app.MapPost("/v1/networks/{network}/log/erase", c => EraseAsync(c, Network(c, admin)));
+        app.MapGet("/v1/backup", c => BackupAsync(c, admin));
         app.MapPost("/v1/networks/{network}/log/verify", async c => await Json(c,
             await AdminQueries.VerifyAsync(admin, Network(c, admin), c.RequestAborted), AdminJson.Default.VerificationModel));
+    }
+
+    private static async Task EraseAsync(HttpContext context, NetworkHost network)
+    {
+        var (model, caller) = (await ReadAsync(context, AdminJson.Default.EraseModel), Caller.Of(context));
+        var positions = model switch
+        {
+            { User: { } user, Node: null } => await network.Runtime.EraseUserAsync(user, caller.Actor, caller.Key, context.RequestAborted),
+            { User: null, Node: { } node } => await network.Runtime.EraseNodeAsync(node, caller.Actor, caller.Key, context.RequestAborted),
+            _ => throw new ProblemException(Problems.Invalid("user", "is to be given, or node, and not both")),
+        };
+        await Json(context, new ErasedModel(positions), AdminJson.Default.ErasedModel);
+    }
+
+    /// <summary>The root key goes to those alone who could read it from the disk.</summary>
+    private static async Task BackupAsync(HttpContext context, AdminContext admin)
+    {
+        bool withRootKey = Caller.Of(context).Actor.Kind == ActorKind.LocalAdmin;
+        context.Response.ContentType = "application/x-tar";
+        try
+        {
+            await new BackupWriter(admin.State, admin.Networks, admin.Keys, admin.Clock).WriteAsync(context.Response.Body, withRootKey, context.RequestAborted);
+        }
+        catch (Exception) when (context.Response.HasStarted)
+        {
+            context.Abort(); // So that nobody takes what he has for all there is.
+            throw;
+        }
     }
 
     private static LogQuery Query(HttpContext context, int limit, int maxLimit) => LogQuery.Of(

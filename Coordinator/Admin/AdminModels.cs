@@ -68,6 +68,18 @@ internal sealed record VerificationModel(
     string Network, bool Valid, long Position, string Hash, long Events, long Heads, IReadOnlyList<long> Erased,
     IReadOnlyList<VerificationProblemModel> Problems);
 
+/// <summary>Whose data: one of the two.</summary>
+internal sealed record EraseModel
+{
+    public string? User { get; init; }
+
+    /// <summary>The id of a node that was deleted.</summary>
+    public ulong? Node { get; init; }
+}
+
+/// <param name="Positions">Of the events that say nothing any more.</param>
+internal sealed record ErasedModel(IReadOnlyList<long> Positions);
+
 internal sealed record VerificationProblemModel(long Position, string Problem);
 
 internal sealed record ListModel<T>(IReadOnlyList<T> Items);
@@ -81,6 +93,8 @@ internal sealed record ListModel<T>(IReadOnlyList<T> Items);
 [JsonSerializable(typeof(CreateKeyModel))]
 [JsonSerializable(typeof(PolicyModel))]
 [JsonSerializable(typeof(VerificationModel))]
+[JsonSerializable(typeof(EraseModel))]
+[JsonSerializable(typeof(ErasedModel))]
 [JsonSerializable(typeof(CreateNetworkModel))]
 [JsonSerializable(typeof(RenameNodeModel))]
 [JsonSerializable(typeof(ExpireNodeModel))]

@@ -77,10 +77,13 @@ internal static class AdminQueries
     {
         string path = admin.Networks.Directory.LogPath(network.Runtime.Name);
         var found = await Task.Run(() => LogVerifier.Verify(path, admin.Keys.RootSpki.Span, cancellationToken), cancellationToken);
-        return new VerificationModel(
-            network.Runtime.Name, found.IsValid, found.End.Position, found.End.Hash.ToString(), found.Events, found.Heads, found.Erased,
-            [.. found.Problems.Select(p => new VerificationProblemModel(p.Position, p.Kind.ToString()))]);
+        return Describe(found, network.Runtime.Name);
     }
+
+    /// <param name="network">As the network is called; its id where nobody knows that.</param>
+    public static VerificationModel Describe(LogVerification found, string network) =>
+        new(network, found.IsValid, found.End.Position, found.End.Hash.ToString(), found.Events, found.Heads, found.Erased,
+            [.. found.Problems.Select(p => new VerificationProblemModel(p.Position, p.Kind.ToString()))]);
 
     public static KeyModel Describe(PreAuthKey key, DateTimeOffset now) => new(
         key.Id, key.StatusAt(now).ToString().ToLowerInvariant(), NullIfEmpty(key.User), key.Tags, key.Reusable, key.Ephemeral, key.Uses,

@@ -73,7 +73,19 @@ internal sealed class AdminClient : IDisposable
     public Task CopyAsync(string path, Stream output, CancellationToken cancellation) =>
         AskAsync(HttpMethod.Get, path, null, HttpCompletionOption.ResponseHeadersRead, async response =>
         {
-            await response.Content.CopyToAsync(output, cancellation);
+            await using var from = await response.Content.ReadAsStreamAsync(cancellation);
+            byte[] buffer = new byte[64 * 1024];
+            for (int read; (read = await from.ReadAsync(buffer, cancellation)) > 0;)
+            {
+                try
+                {
+                    await output.WriteAsync(buffer.AsMemory(0, read), cancellation);
+                }
+                catch (IOException e)
+                {
+                    throw new CliFailure(ExitCode.Refused, $"what the coordinator sent cannot be written: {e.Message}", "check free space");
+                }
+            }
             return true;
         }, cancellation);
 

@@ -23,6 +23,7 @@ internal static class CommandLine
         {
             ServeCommand.Create(terminal), StatusCommands.Status(terminal), KeysCommand.Create(terminal), NodesCommand.Create(terminal),
             PolicyCommand.Create(terminal), LogCommand.Create(terminal), NetworksCommand.Create(terminal), StatusCommands.Root(terminal),
+            BackupCommands.Backup(terminal), BackupCommands.Restore(terminal),
         };
         var line = root.Parse(args);
         if (line.Errors.Count > 0)

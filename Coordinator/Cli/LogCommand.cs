@@ -4,12 +4,12 @@ using Mesh.Coordinator.Admin;
 
 namespace Mesh.Coordinator.Cli;
 
-/// <summary>log list | export | verify.</summary>
+/// <summary>log list | export | erase, beside verify.</summary>
 internal static class LogCommand
 {
     public static Command Create(Terminal terminal) => new("log", "The log: who changed what, and when") 
     {
-        List(terminal), Export(terminal), Verify(terminal),
+        List(terminal), Export(terminal), LogVerifyCommand.Create(terminal), Erase(terminal),
     };
 
     private static Command List(Terminal terminal)
@@ -54,33 +54,29 @@ internal static class LogCommand
             [network, .. filter.Symbols]);
     }
 
-    private static Command Verify(Terminal terminal)
+    private static Command Erase(Terminal terminal)
     {
         var network = CommonOptions.Network();
+        var user = new Option<string?>("--user") { Description = "The person, as keys and machines name him", HelpName = "NAME" };
+        var node = new Option<ulong?>("--node") { Description = "The id of a deleted machine", HelpName = "ID" };
+        var yes = Confirmation.Yes();
         return AdminVerb.Create(
-            "verify", "Checks every event of a network's log, as it stands on disk, against its chain and its signed heads. Exits 1 when something is wrong.",
-            "log verify --state-dir /var/lib/mesh-coordinator", terminal,
+            "erase", "Erases for good what the log says of a person or a deleted machine, after asking. The log still verifies, and tells that something was erased. Backups made before keep what they hold.",
+            "log erase --user ann --yes --state-dir /var/lib/mesh-coordinator", terminal,
             async (client, line, json, cancellation) =>
             {
-                var found = await client.PostAsync(
-                    Paths.Log(line.GetValue(network)!) + "/verify", AdminJson.Default.VerificationModel, cancellation);
-                if (json) terminal.Json(found, AdminJson.Default.VerificationModel);
-                else Print(terminal, found);
-                return found.Valid ? ExitCode.Ok : ExitCode.Refused;
+                var model = new EraseModel { User = line.GetValue(user), Node = line.GetValue(node) };
+                if ((model.User is null) == (model.Node is null))
+                    throw new CliFailure(ExitCode.Usage, "log erase takes one of --user and --node; nothing was changed");
+                if (!Confirmation.Given(terminal, line.GetValue(yes), "log erase",
+                    $"Erase what the log says of {(model.User is null ? $"node {model.Node}" : model.User)}? Nothing brings it back.")) return ExitCode.Usage;
+                var erased = await client.SendAsync(
+                    HttpMethod.Post, Paths.Log(line.GetValue(network)!) + "/erase", model, AdminJson.Default.EraseModel,
+                    AdminJson.Default.ErasedModel, cancellation);
+                if (json) terminal.Json(erased, AdminJson.Default.ErasedModel);
+                else terminal.Line($"{erased.Positions.Count} events erased");
+                return ExitCode.Ok;
             },
-            network);
-    }
-
-    private static void Print(Terminal terminal, VerificationModel found)
-    {
-        if (found.Valid)
-        {
-            terminal.Line($"the log of network {found.Network} is whole: {found.Events} events under {found.Heads} signed heads, to position {found.Position}"
-                + (found.Erased.Count == 0 ? "" : $"; {found.Erased.Count} erased"));
-            return;
-        }
-        terminal.Note($"mesh-coordinator: the log of network {found.Network} is not what was written ({found.Problems.Count} problems)");
-        foreach (var problem in found.Problems) terminal.Note($"  position {problem.Position}: {problem.Problem}");
-        terminal.Note("  restore the network's directory from a backup, and keep the damaged file for evidence");
+            network, user, node, yes);
     }
 }

@@ -69,6 +69,7 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
             var loggers = LoggerFactory.Create(logging => Logging(logging, configureLogging));
             opened.Push(loggers);
             var state = Opened(opened, StateDirectory.Open(options.StateDirectory));
+            BackupWriter.ClearLeftovers(state);
             var log = loggers.CreateLogger<CoordinatorServer>();
             if (state.WasTightened) LogTightened(log, state.Path);
             var keys = Opened(opened, CoordinatorKeys.Open(state, clock));

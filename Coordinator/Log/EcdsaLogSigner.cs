@@ -15,5 +15,19 @@ public sealed class EcdsaLogSigner(ECDsa key, byte[] certificate) : ILogSigner, 
             return SignedHead.Sign(network, point, key, certificate);
     }
 
+    public SignedSnapshot Sign(NetworkId network, LogPoint point, byte[] sealedState)
+    {
+        lock (_lock)
+            return SignedSnapshot.Sign(network, point, sealedState, key, certificate);
+    }
+
+    public bool HasSigned(NetworkId network, SignedSnapshot snapshot)
+    {
+        if (!snapshot.Certificate.AsSpan().SequenceEqual(certificate))
+            return false;
+        lock (_lock)
+            return snapshot.IsSignedBy(key, network);
+    }
+
     public void Dispose() => key.Dispose();
 }

@@ -6,6 +6,7 @@ public enum EventKind : ushort
     NetworkCreated = 1,
     NetworkDeletionScheduled = 2,
     NetworkDeletionCancelled = 3,
+    DataErased = 4,
 
     PreAuthKeyCreated = 16,
     PreAuthKeyRevoked = 17,

@@ -53,6 +53,33 @@ public sealed class EventLog(IEventStore store, PayloadSealer sealer, ILogSigner
         }
     }
 
+    /// <summary>Keeps the state at a point of the log, if the store keeps snapshots.</summary>
+    /// <param name="state">Encoded, not sealed.</param>
+    public ValueTask WriteSnapshotAsync(LogPoint point, byte[] state)
+    {
+        if (store is not ISnapshotStore snapshots)
+            return ValueTask.CompletedTask;
+        var sealedState = sealer.Seal(point.Position, SignedSnapshot.SealingKind, state);
+        return snapshots.WriteSnapshotAsync(signer.Sign(store.Network, point, sealedState));
+    }
+
+    /// <summary>
+    /// The newest state that is kept for a position or before it. <see cref="LogPoint.Start"/> for none; null instead of the
+    /// bytes when it is not what this signer's key signed.
+    /// </summary>
+    public async ValueTask<(LogPoint Point, byte[]? State)> ReadSnapshotAsync(long atOrBefore)
+    {
+        if (store is not ISnapshotStore snapshots || atOrBefore <= 0
+            || await snapshots.ReadSnapshotAsync(atOrBefore).ConfigureAwait(false) is not { } snapshot)
+            return (LogPoint.Start, null);
+        return (snapshot.Point, signer.HasSigned(store.Network, snapshot)
+            ? sealer.Open(snapshot.Point.Position, SignedSnapshot.SealingKind, snapshot.SealedState)
+            : null);
+    }
+
+    /// <inheritdoc cref="IEventStore.EraseAsync"/>
+    public ValueTask EraseAsync(IReadOnlyList<long> positions) => store.EraseAsync(positions);
+
     public ValueTask<SignedHead?> ReadHeadAsync() => store.ReadHeadAsync();
 
     /// <inheritdoc cref="IEventStore.OnAppended"/>

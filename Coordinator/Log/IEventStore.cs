@@ -20,6 +20,13 @@ public interface IEventStore : IAsyncDisposable
     /// <summary>Events with a higher position, in order. Those appended while the caller reads may or may not be among them.</summary>
     IAsyncEnumerable<EventRow> ReadAfterAsync(long position, CancellationToken cancellationToken = default);
 
+    /// <summary>
+    /// Removes the payloads and salts of events for good; their headers stay, so that the chain still verifies. Snapshots that
+    /// were made with them go too. Positions that are erased already, or that nobody wrote, are passed over. Durable when it
+    /// completes.
+    /// </summary>
+    ValueTask EraseAsync(IReadOnlyList<long> positions);
+
     /// <summary>The newest head, or null for an empty log.</summary>
     ValueTask<SignedHead?> ReadHeadAsync();
 

@@ -23,6 +23,9 @@ public enum LogProblemKind
     /// <summary>A head's signature, or the root's on its log key, is not valid.</summary>
     BadSignature,
 
+    /// <summary>A snapshot is of a point that the log does not have, or is not what the log key signed.</summary>
+    BadSnapshot,
+
     /// <summary>Events after the newest head: nobody vouches for them.</summary>
     Unsigned,
 

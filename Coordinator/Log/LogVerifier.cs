@@ -7,7 +7,7 @@ namespace Mesh.Coordinator.Log;
 
 /// <summary>
 /// Checks a log's file, a running coordinator's or a copy, with nothing but the root's public key: every row is what its chain
-/// says, every head is signed by a log key that the root vouches for, and every event lies under a head. Payloads stay
+/// says, every head and snapshot is signed by a log key that the root vouches for, and every event lies under a head. Payloads stay
 /// sealed; erased ones are told. What no file alone can show is that its newest events were cut off together with
 /// their heads: for that, compare the end with a head that a node or an earlier check saw.
 /// </summary>
@@ -45,6 +45,7 @@ public static class LogVerifier
         private long _headCount;
         private long? _nextHeadFrom = long.MinValue;
         private long _lastHead;
+        private readonly Dictionary<long, LogPoint> _snapshots = [];
         private byte[]? _certificate;
         private ECDsa? _logKey;
 
@@ -55,12 +56,16 @@ public static class LogVerifier
             CheckPages();
             try
             {
+                CheckSnapshots();
                 CheckEvents();
                 while (NextHead() is { } head)
                 {
                     Note(head.Point.Position, LogProblemKind.HeadElsewhere);
                     _heads.Dequeue();
                 }
+
+                foreach (var position in _snapshots.Keys)
+                    Note(position, LogProblemKind.BadSnapshot);
             }
             catch (SqliteException e) when (e.SqliteErrorCode is 11 or 26) // SQLITE_CORRUPT, SQLITE_NOTADB
             {
@@ -124,6 +129,8 @@ public static class LogVerifier
                 _erased.Add(row.Position);
             // Goes on from what the row claims, so that one changed row is one problem.
             _end = new LogPoint(row.Position, row.Hash);
+            if (_snapshots.Remove(row.Position, out var snapshot) && snapshot != _end)
+                Note(row.Position, LogProblemKind.BadSnapshot);
             while (NextHead() is { } head && head.Point.Position <= row.Position)
             {
                 CheckHead(head);
@@ -139,6 +146,30 @@ public static class LogVerifier
                 Note(head.Point.Position, LogProblemKind.BadSignature);
             else
                 _lastHead = head.Point.Position;
+        }
+
+        /// <summary>Notes the points of the snapshots that are signed; the events' pass tells whether the log has them.</summary>
+        private void CheckSnapshots()
+        {
+            var count = SqliteLogFile.ReadInteger(connection, "SELECT count(*) FROM snapshots");
+            var below = long.MaxValue;
+            for (var read = 0; read < count && _problems.Count < MaxProblems; read++)
+            {
+                if (SqliteLogRows.ReadSnapshot(connection, below) is not { } snapshot)
+                {
+                    Note(0, LogProblemKind.Malformed);
+                    return; // Without its position there is no going on behind it.
+                }
+
+                below = snapshot.Point.Position - 1;
+                _snapshots[snapshot.Point.Position] = snapshot.Point;
+                using var logKey = LogHeads.ReadLogKey(snapshot.Certificate, rootSpki);
+                if (logKey is null || snapshot.Signature.Length != ControlLimits.SignatureBytes || !snapshot.IsSignedBy(logKey, network))
+                {
+                    Note(snapshot.Point.Position, LogProblemKind.BadSnapshot);
+                    _snapshots.Remove(snapshot.Point.Position);
+                }
+            }
         }
 
         private bool IsSigned(SignedHead head)

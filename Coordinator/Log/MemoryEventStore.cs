@@ -49,6 +49,18 @@ public sealed class MemoryEventStore(NetworkId network) : IEventStore
         }
     }
 
+    public ValueTask EraseAsync(IReadOnlyList<long> positions)
+    {
+        lock (_lock)
+        {
+            foreach (var position in positions)
+                if (position > 0 && position <= _rows.Count)
+                    _rows[(int)position - 1] = _rows[(int)position - 1] with { Salt = null, SealedPayload = null };
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
     public ValueTask<SignedHead?> ReadHeadAsync()
     {
         lock (_lock)

@@ -9,7 +9,7 @@ namespace Mesh.Coordinator.Log;
 /// as the disk takes. Several stores, in one process or many, may share a file: SQLite's lock orders them, and the point
 /// that an append names finds out who came second.
 /// </summary>
-public sealed class SqliteEventStore : IEventStore
+public sealed class SqliteEventStore : IEventStore, ISnapshotStore
 {
     /// <summary>Rows that a reader takes at a time, so that a slow one holds no snapshot open and the file can be checkpointed.</summary>
     private const int PageRows = 512;
@@ -46,6 +46,25 @@ public sealed class SqliteEventStore : IEventStore
 
     /// <summary>Makes an empty log. The path must not exist; syncing its directory is the caller's.</summary>
     public static void Create(string path, NetworkId network) => SqliteLogFile.Create(path, network);
+
+    /// <summary>Copies a log as it stands at one moment, while its writers go on. The copy's file must not exist.</summary>
+    public static void CopyTo(string path, string copy) => SqliteFaults.Translate(path, () =>
+    {
+        DurableFile.Create(copy, []);
+        using var from = SqliteLogFile.Open(path, SqliteLogFile.LockWait, out _);
+        using var to = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = copy, Pooling = false }.ToString());
+        to.Open();
+        from.BackupDatabase(to);
+        // Whole in one file: no write-ahead log stands beside a copy.
+        SqliteLogFile.Execute(to, "PRAGMA journal_mode = DELETE");
+    });
+
+    /// <summary>The last event of a log that nobody writes to.</summary>
+    public static LogPoint ReadEnd(string path) => SqliteFaults.Translate(path, () =>
+    {
+        using var connection = SqliteLogFile.OpenReadOnly(path);
+        return SqliteLogRows.ReadNewestHead(connection, path)?.Point ?? LogPoint.Start;
+    });
 
     /// <param name="lockWait">How long to wait for another writer before the store is <see cref="LogStoreFault.Locked"/>; 5 s.</param>
     /// <exception cref="LogStoreException">There is none, or it can't be used.</exception>
@@ -105,22 +124,53 @@ public sealed class SqliteEventStore : IEventStore
         return ValueTask.CompletedTask;
     }
 
-    private bool Append(LogPoint after, IReadOnlyList<EventRow> rows, SignedHead head)
+    public ValueTask WriteSnapshotAsync(SignedSnapshot snapshot)
+    {
+        lock (_writing)
+            SqliteFaults.Translate(_path, () => InTransaction(() => Insert(snapshot)));
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask<SignedSnapshot?> ReadSnapshotAsync(long atOrBefore)
+    {
+        using var connection = SqliteLogFile.Open(_path, _lockWait, out _);
+        return ValueTask.FromResult(SqliteFaults.Translate(_path, () => SqliteLogRows.ReadSnapshot(connection, atOrBefore)));
+    }
+
+    public ValueTask EraseAsync(IReadOnlyList<long> positions)
+    {
+        lock (_writing)
+            SqliteFaults.Translate(_path, () => Erase(positions));
+        return ValueTask.CompletedTask;
+    }
+
+    private void Erase(IReadOnlyList<long> positions)
+    {
+        var erased = 0;
+        InTransaction(() =>
+        {
+            using var erase = Command("UPDATE events SET salt = NULL, payload = NULL WHERE position = $1 AND payload IS NOT NULL", 1);
+            foreach (var position in positions)
+            {
+                erase.Parameters[0].Value = position;
+                erased += erase.ExecuteNonQuery();
+            }
+
+            if (erased > 0)
+                SqliteLogFile.Execute(_connection, "DELETE FROM snapshots");
+        });
+        // The write-ahead log holds pages as they were; emptied, it holds nothing.
+        if (erased > 0)
+            SqliteLogFile.Execute(_connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    private void InTransaction(Action action)
     {
         SqliteLogFile.Execute(_connection, "BEGIN IMMEDIATE");
         try
         {
-            if (ReadLast() != after)
-            {
-                SqliteLogFile.Execute(_connection, "ROLLBACK");
-                return false;
-            }
-
-            foreach (var row in rows)
-                Insert(row);
-            Insert(head);
+            action();
             SqliteLogFile.Execute(_connection, "COMMIT");
-            return true;
         }
         catch
         {
@@ -129,6 +179,21 @@ public sealed class SqliteEventStore : IEventStore
             RollBack();
             throw;
         }
+    }
+
+    private bool Append(LogPoint after, IReadOnlyList<EventRow> rows, SignedHead head)
+    {
+        var appended = false;
+        InTransaction(() =>
+        {
+            if (ReadLast() != after)
+                return;
+            foreach (var row in rows)
+                Insert(row);
+            Insert(head);
+            appended = true;
+        });
+        return appended;
     }
 
     /// <summary>After some failures SQLite has rolled back already.</summary>
@@ -161,16 +226,36 @@ public sealed class SqliteEventStore : IEventStore
         _insertEvent.ExecuteNonQuery();
     }
 
+    private void Insert(SignedSnapshot snapshot)
+    {
+        using var insert = Command("INSERT OR REPLACE INTO snapshots (position, hash, state, signature, log_key) VALUES ($1, $2, $3, $4, $5)", 5);
+        insert.Parameters[0].Value = snapshot.Point.Position;
+        insert.Parameters[1].Value = snapshot.Point.Hash.ToArray();
+        insert.Parameters[2].Value = snapshot.SealedState;
+        insert.Parameters[3].Value = snapshot.Signature;
+        insert.Parameters[4].Value = LogKeyNumber(snapshot.Certificate);
+        insert.ExecuteNonQuery();
+        using var prune = Command(
+            "DELETE FROM snapshots WHERE position NOT IN (SELECT position FROM snapshots ORDER BY position DESC LIMIT $1)", 1);
+        prune.Parameters[0].Value = ISnapshotStore.SnapshotsKept;
+        prune.ExecuteNonQuery();
+    }
+
     private void Insert(SignedHead head)
     {
-        if (_logKey is null || !_logKey.Value.Certificate.AsSpan().SequenceEqual(head.Certificate))
-            _logKey = (head.Certificate, NumberOf(head.Certificate));
         var values = _insertHead.Parameters;
         values[0].Value = head.Point.Position;
         values[1].Value = head.Point.Hash.ToArray();
         values[2].Value = head.Signature;
-        values[3].Value = _logKey.Value.Number;
+        values[3].Value = LogKeyNumber(head.Certificate);
         _insertHead.ExecuteNonQuery();
+    }
+
+    private long LogKeyNumber(byte[] certificate)
+    {
+        if (_logKey is null || !_logKey.Value.Certificate.AsSpan().SequenceEqual(certificate))
+            _logKey = (certificate, NumberOf(certificate));
+        return _logKey.Value.Number;
     }
 
     private long NumberOf(byte[] certificate)

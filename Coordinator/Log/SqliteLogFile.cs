@@ -10,6 +10,7 @@ namespace Mesh.Coordinator.Log;
 /// log_keys  number, certificate                       every log key that signed a head
 /// events    position, header, previous_hash, hash, salt, payload
 /// heads     position, hash, signature, log_key        one for each append
+/// snapshots position, hash, state, signature, log_key the newest few
 /// </code>
 /// </summary>
 internal static class SqliteLogFile
@@ -35,6 +36,12 @@ internal static class SqliteLogFile
         CREATE TABLE heads (
             position INTEGER PRIMARY KEY,
             hash BLOB NOT NULL,
+            signature BLOB NOT NULL,
+            log_key INTEGER NOT NULL REFERENCES log_keys (number)) STRICT;
+        CREATE TABLE snapshots (
+            position INTEGER PRIMARY KEY,
+            hash BLOB NOT NULL,
+            state BLOB NOT NULL,
             signature BLOB NOT NULL,
             log_key INTEGER NOT NULL REFERENCES log_keys (number)) STRICT;
         """;
@@ -72,7 +79,9 @@ internal static class SqliteLogFile
             try
             {
                 id = ReadIdentity(connection, path);
+                Execute(connection, "PRAGMA journal_mode = WAL"); // A copy that came from a backup is not.
                 Execute(connection, "PRAGMA synchronous = FULL");
+                Execute(connection, "PRAGMA secure_delete = ON"); // What is erased is overwritten.
                 return connection;
             }
             catch

@@ -45,6 +45,21 @@ internal static class SqliteLogRows
             LogStoreFault.Damaged, $"The newest signed head of the log {path} is not readable. Restore it from a backup.");
     }
 
+    /// <summary>The newest snapshot at a position or before it; null for none, and for a row that is not one.</summary>
+    public static SignedSnapshot? ReadSnapshot(SqliteConnection connection, long atOrBefore)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText =
+            "SELECT snapshots.position, snapshots.hash, snapshots.signature, log_keys.certificate, snapshots.state " +
+            "FROM snapshots LEFT JOIN log_keys ON log_keys.number = snapshots.log_key " +
+            "WHERE snapshots.position <= $1 ORDER BY snapshots.position DESC LIMIT 1";
+        command.Parameters.AddWithValue("$1", atOrBefore);
+        using var reader = command.ExecuteReader();
+        return reader.Read() && ReadHead(reader) is { } signed && reader.GetValue(4) is byte[] state
+            ? new SignedSnapshot(signed.Point, state, signed.Signature, signed.Certificate)
+            : null;
+    }
+
     private const string HeadColumns =
         "SELECT heads.position, heads.hash, heads.signature, log_keys.certificate " +
         "FROM heads LEFT JOIN log_keys ON log_keys.number = heads.log_key ";

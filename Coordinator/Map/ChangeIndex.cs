@@ -29,7 +29,7 @@ internal sealed class ChangeIndex(long position, int capacity)
         NodeRenamed p => [p.Id],
         NodeExpirySet p => [p.Id],
         NodeExpired p => [p.Id],
-        NodeSighted or NetworkDeletionScheduled or NetworkDeletionCancelled => [],
+        DataErased or NodeSighted or NetworkDeletionScheduled or NetworkDeletionCancelled => [],
         NodeHostReported or PreAuthKeyCreated or PreAuthKeyRevoked => [],
         _ => null,
     };

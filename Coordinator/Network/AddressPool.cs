@@ -59,6 +59,28 @@ public sealed class AddressPool
             ImmutableDictionary<uint, long>.Empty, 0);
     }
 
+    /// <summary>All but the addresses that are taken.</summary>
+    internal Snapshots.PoolSnapshot Save()
+    {
+        var snapshot = new Snapshots.PoolSnapshot { Cursor = _cursor };
+        snapshot.UsedAhead.AddRange(_usedAhead.Order());
+        foreach (var entry in _returned)
+            if (IsWaiting(_waiting, entry))
+                snapshot.Returned.Add(entry.Address);
+        return snapshot;
+    }
+
+    /// <summary>The pool that <see cref="Save"/> was asked of.</summary>
+    internal static AddressPool Restore(AddressPlan plan, IEnumerable<IPAddress> taken, Snapshots.PoolSnapshot snapshot)
+    {
+        var pool = Create(plan);
+        var returned = ImmutableQueue.CreateRange(snapshot.Returned.Select((address, turn) => (address, (long)turn)));
+        var waiting = snapshot.Returned.Select((address, turn) => KeyValuePair.Create(address, (long)turn)).ToImmutableDictionary();
+        return pool.With(
+            snapshot.Cursor, [.. taken.Select(ToUInt32).Where(address => address >= pool._first && address <= pool._last)],
+            [.. snapshot.UsedAhead], returned, waiting, snapshot.Returned.Count);
+    }
+
     /// <summary>The IPv4 address that comes next, or null when every one is taken. Changes nothing.</summary>
     public IPAddress? Next() => NextValue() is { } value ? ToAddress(value) : null;
 

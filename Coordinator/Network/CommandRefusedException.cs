@@ -27,6 +27,9 @@ public enum RefusalReason
     /// <summary>The network is deleted, or is not.</summary>
     NetworkDeleted,
 
+    /// <summary>A person's data can't be erased while it is in use; the message names what uses it.</summary>
+    StillInUse,
+
     /// <summary>A value outside its alphabet or bounds; the message names it.</summary>
     Invalid,
 

@@ -71,6 +71,7 @@ public sealed record LogLine(NetworkEvent Event, string Who, ulong NodeId, strin
         NetworkCreated p => $"network {p.Name} created with {p.Ipv4Pool} and {p.Ipv6Prefix}",
         NetworkDeletionScheduled p => $"network deleted, to be removed at {At(p.PurgeAtMs)}",
         NetworkDeletionCancelled => "deletion of the network taken back",
+        DataErased p => $"data of {p.Nodes.Count} nodes and {p.PreAuthKeyIds.Count} pre-auth keys erased from {p.Positions.Count} events",
         PreAuthKeyCreated p => $"pre-auth key {p.Id} created{Traits(p)}",
         PreAuthKeyRevoked p => $"pre-auth key {p.Id} revoked",
         NodeRegistered p => $"node {p.Name} registered ({Address(p.Ipv4)}, {Address(p.Ipv6)}){By(p.PreAuthKeyId)}{For(p.User, p.Tags)}",

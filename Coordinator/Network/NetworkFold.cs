@@ -29,6 +29,7 @@ public static class NetworkFold
             null or NetworkCreated => state,
             NetworkDeletionScheduled p => state with { PurgeAt = DateTimeOffset.FromUnixTimeMilliseconds(p.PurgeAtMs) },
             NetworkDeletionCancelled => state with { PurgeAt = null },
+            DataErased p => Erase(state, p),
             PreAuthKeyCreated p => CreateKey(state, p, e.Header.Time),
             PreAuthKeyRevoked p => UpdateKey(state, p.Id, key => key with { RevokedAt = key.RevokedAt ?? e.Header.Time }),
             NodeRegistered p => Register(state, p, e.Header),
@@ -68,6 +69,26 @@ public static class NetworkFold
             Policy = CompiledPolicy.DenyAll,
             NextNodeId = e.FirstNodeId,
             NextPreAuthKeyId = 1,
+        };
+    }
+
+    /// <summary>
+    /// Leads to one state whether or not the erased events were folded before: ids stay used, addresses were given out, and the
+    /// keys are gone.
+    /// </summary>
+    private static NetworkState Erase(NetworkState state, DataErased e)
+    {
+        var addresses = state.Addresses;
+        foreach (var ipv4 in e.Nodes.Select(node => new IPAddress(node.Ipv4.Span)).Where(address => !addresses.IsTaken(address)))
+            addresses = addresses.Take(ipv4).Return(ipv4);
+        var hashes = e.PreAuthKeyIds.Select(id => state.PreAuthKeys.GetValueOrDefault(id)).OfType<PreAuthKey>().Select(key => key.Hash);
+        return state with
+        {
+            Addresses = addresses,
+            PreAuthKeys = state.PreAuthKeys.RemoveRange(e.PreAuthKeyIds),
+            PreAuthKeysByHash = state.PreAuthKeysByHash.RemoveRange(hashes),
+            NextNodeId = e.Nodes.Select(node => node.Id + 1).Append(state.NextNodeId).Max(),
+            NextPreAuthKeyId = e.PreAuthKeyIds.Select(id => id + 1).Append(state.NextPreAuthKeyId).Max(),
         };
     }
 

@@ -11,20 +11,30 @@ public sealed partial class NetworkRuntime
 {
     /// <summary>Reads a network's log and starts its writer. Throws <see cref="LogStoreException"/>.</summary>
     /// <param name="log">Owned by the runtime once this has completed, and disposed of when it throws.</param>
-    public static async Task<NetworkRuntime> OpenAsync(EventLog log, TimeProvider time, ILogger logger)
+    public static async Task<NetworkRuntime> OpenAsync(EventLog log, TimeProvider time, ILogger logger, RuntimeSizes? sizes = null)
     {
+        sizes ??= RuntimeSizes.Default;
         try
         {
-            var states = new RecentStates(StatesKept);
-            var commands = new RecentCommands(CommandsRemembered);
-            var (state, head) = await ReadToHeadAsync(log, null, (e, after) =>
+            var states = new RecentStates(sizes.States);
+            var commands = new RecentCommands(sizes.Commands);
+            var snapshot = await ReadSnapshotAsync(log, sizes, logger).ConfigureAwait(false);
+            List<DataErased> erasures = [];
+            var (state, head) = await ReadToHeadAsync(log, snapshot, (e, after) =>
             {
                 states.Add(after);
                 commands.Add(e);
+                if (e.Payload is DataErased erased)
+                    erasures.Add(erased);
             }).ConfigureAwait(false);
             if (state.Id != log.Network)
                 throw HeadElsewhere();
-            var runtime = new NetworkRuntime(log, new Published(state, head), states, commands, time, logger);
+            foreach (var erased in erasures)
+                await log.EraseAsync([.. erased.Positions]).ConfigureAwait(false); // A crash may have come between the word and the deed.
+            var runtime = new NetworkRuntime(log, new Published(state, head), states, commands, sizes, time, logger)
+            {
+                _lastSnapshot = snapshot?.Position ?? 0,
+            };
             runtime.Start();
             return runtime;
         }

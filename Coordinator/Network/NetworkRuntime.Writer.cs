@@ -181,6 +181,7 @@ public sealed partial class NetworkRuntime
             _commands.Add(e);
         _states.Add(after);
         _published = new Published(after, head);
+        SnapshotIfDue(after);
         try
         {
             StateChanged?.Invoke(new StateChange(before, after, events));

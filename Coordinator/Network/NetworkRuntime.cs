@@ -25,18 +25,13 @@ public sealed partial class NetworkRuntime : IAsyncDisposable
     /// <summary>Commands in one durable step.</summary>
     public const int MaxBatch = 512;
 
-    /// <summary>States kept for resuming nodes.</summary>
-    public const int StatesKept = 1024;
-
-    /// <summary>Commands whose repetition is recognised.</summary>
-    public const int CommandsRemembered = 8192;
-
     private readonly EventLog _log;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Channel<PendingCommand?> _queue = Channel.CreateBounded<PendingCommand?>(
         new BoundedChannelOptions(QueueCapacity) { SingleReader = true });
 
+    private readonly RuntimeSizes _sizes;
     private readonly RecentStates _states;
     private readonly RecentCommands _commands;
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -46,10 +41,12 @@ public sealed partial class NetworkRuntime : IAsyncDisposable
     private int _disposed;
 
     private NetworkRuntime(
-        EventLog log, Published published, RecentStates states, RecentCommands commands, TimeProvider time, ILogger logger)
+        EventLog log, Published published, RecentStates states, RecentCommands commands, RuntimeSizes sizes, TimeProvider time,
+        ILogger logger)
     {
         _log = log;
         _states = states;
+        _sizes = sizes;
         _commands = commands;
         _time = time;
         _logger = logger;
@@ -138,6 +135,7 @@ public sealed partial class NetworkRuntime : IAsyncDisposable
         _subscription?.Dispose();
         _queue.Writer.TryComplete();
         await Completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // Whoever watches Completion knows of a fault.
+        await _snapshotting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _log.DisposeAsync().ConfigureAwait(false);
     }
 

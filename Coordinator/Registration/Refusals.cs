@@ -24,6 +24,7 @@ internal static class Refusals
             RefusalReason.AddressPoolExhausted => (503, ProblemType.AddressesExhausted, "No free address"),
             RefusalReason.NameTaken => (409, ProblemType.Conflict, "Name taken"),
             RefusalReason.NetworkDeleted => (409, ProblemType.Conflict, "Network deleted or not"),
+            RefusalReason.StillInUse => (409, ProblemType.Conflict, "Still in use"),
             RefusalReason.Invalid => (400, ProblemType.Malformed, "Invalid value"),
             RefusalReason.LimitReached => (503, ProblemType.Unavailable, "Limit reached"),
             _ => (500, ProblemType.Internal, "Refused"),

@@ -45,6 +45,27 @@ public static class LogHeads
         hash.CopyTo(output[40..]);
     }
 
+    /// <summary>
+    /// The log key of a certificate that the root signed for nothing but that; null for any other. Never throws on hostile
+    /// input. The caller disposes of it.
+    /// </summary>
+    public static ECDsa? ReadLogKey(ReadOnlySpan<byte> certificateDer, ReadOnlySpan<byte> rootSpki)
+    {
+        if (certificateDer.Length is 0 or > ControlLimits.LogKeyCertificateBytes) return null;
+        try
+        {
+            using var certificate = X509CertificateLoader.LoadCertificate(certificateDer);
+            using var root = ECDsa.Create();
+            root.ImportSubjectPublicKeyInfo(rootSpki, out _);
+            if (!CoordinatorTrust.IsSignedBy(certificate, root) || !HasOnlyLogKeyUsage(certificate)) return null;
+            return certificate.GetECDsaPublicKey() is { KeySize: 256 } key ? key : null;
+        }
+        catch (CryptographicException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Checks a head against the coordinator's root key. Never throws on hostile input.</summary>
     /// <param name="rootSpki">The root's SubjectPublicKeyInfo, whose SHA-256 is the pin.</param>
     public static LogHeadVerdict Verify(LogHead head, ReadOnlySpan<byte> networkId, ReadOnlySpan<byte> rootSpki)
@@ -55,12 +76,8 @@ public static class LogHeads
             return LogHeadVerdict.Malformed;
         try
         {
-            using var certificate = X509CertificateLoader.LoadCertificate(head.LogKeyCertificate.Span);
-            using var root = ECDsa.Create();
-            root.ImportSubjectPublicKeyInfo(rootSpki, out _);
-            if (!CoordinatorTrust.IsSignedBy(certificate, root) || !HasOnlyLogKeyUsage(certificate)) return LogHeadVerdict.UntrustedLogKey;
-            using var key = certificate.GetECDsaPublicKey();
-            if (key is null || key.KeySize != 256) return LogHeadVerdict.UntrustedLogKey;
+            using var key = ReadLogKey(head.LogKeyCertificate.Span, rootSpki);
+            if (key is null) return LogHeadVerdict.UntrustedLogKey;
             Span<byte> canonical = stackalloc byte[CanonicalBytes];
             WriteCanonical(networkId, head.Position, head.Hash.Span, canonical);
             return key.VerifyData(canonical, head.Signature.Span, HashAlgorithmName.SHA256, DSASignatureFormat.IeeeP1363FixedFieldConcatenation)

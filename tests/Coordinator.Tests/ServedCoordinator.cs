@@ -35,11 +35,12 @@ internal sealed class ServedCoordinator : IAsyncDisposable
 
     public NetworkHost NetworkOf(string name) => _server.Networks.TryGet(name, out var network) ? network : throw new InvalidOperationException();
 
-    public static async Task<ServedCoordinator> StartAsync(int requestsPerSecond = 100_000)
+    /// <param name="directory">Owned from now on; a fresh one by default.</param>
+    public static async Task<ServedCoordinator> StartAsync(int requestsPerSecond = 100_000, TemporaryDirectory? directory = null, ManualClock? clock = null)
     {
         // Certificates are judged by the clock of whoever looks; the machine's time serves for both ends.
-        var clock = new ManualClock(DateTimeOffset.UtcNow);
-        var directory = new TemporaryDirectory();
+        clock ??= new ManualClock(DateTimeOffset.UtcNow);
+        directory ??= new TemporaryDirectory();
         var log = new LogRecorder();
         var server = await StartAsync(directory, clock, log, requestsPerSecond);
         return new ServedCoordinator(directory, server, clock, log, requestsPerSecond);

@@ -160,7 +160,7 @@ public sealed class CommandLineTests : IAsyncLifetime
         string[][] verbs =
         [
             ["serve"], ["status"], ["keys", "create"], ["keys", "list"], ["keys", "revoke"], ["nodes", "list"], ["policy", "get"],
-            ["policy", "set"], ["log", "list"], ["log", "verify"], ["log", "export"], ["networks", "list"], ["networks", "create"], ["networks", "delete"],
+            ["policy", "set"], ["log", "list"], ["log", "verify"], ["log", "export"], ["log", "erase"], ["backup"], ["restore"], ["networks", "list"], ["networks", "create"], ["networks", "delete"],
             ["networks", "keep"], ["nodes", "show"], ["nodes", "rename"], ["nodes", "expire"], ["nodes", "delete"], ["root", "show"],
         ];
         foreach (string[] verb in verbs)

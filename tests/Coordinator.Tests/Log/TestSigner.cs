@@ -23,6 +23,10 @@ internal sealed class TestSigner : ILogSigner, IDisposable
 
     public SignedHead Sign(NetworkId network, LogPoint point) => _signer.Sign(network, point);
 
+    public SignedSnapshot Sign(NetworkId network, LogPoint point, byte[] sealedState) => _signer.Sign(network, point, sealedState);
+
+    public bool HasSigned(NetworkId network, SignedSnapshot snapshot) => _signer.HasSigned(network, snapshot);
+
     public void Dispose()
     {
         _signer.Dispose();

@@ -62,6 +62,8 @@ internal sealed class FaultyEventStore : IEventStore
     public IAsyncEnumerable<EventRow> ReadAfterAsync(long position, CancellationToken cancellationToken = default) =>
         _store.ReadAfterAsync(position, cancellationToken);
 
+    public ValueTask EraseAsync(IReadOnlyList<long> positions) => _store.EraseAsync(positions);
+
     public ValueTask<SignedHead?> ReadHeadAsync() => _store.ReadHeadAsync();
 
     public IDisposable OnAppended(Action<long> callback) => _store.OnAppended(callback);

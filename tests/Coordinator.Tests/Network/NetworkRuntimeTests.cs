@@ -168,8 +168,8 @@ public sealed class NetworkRuntimeTests
             points.Add(network.State);
         }
 
-        Assert.All(points.TakeLast(NetworkRuntime.StatesKept), state => Assert.Same(state, network.Runtime.StateAt(state.Point)));
-        Assert.All(points.Take(points.Count - NetworkRuntime.StatesKept), state => Assert.Null(network.Runtime.StateAt(state.Point)));
+        Assert.All(points.TakeLast(RuntimeSizes.Default.States), state => Assert.Same(state, network.Runtime.StateAt(state.Point)));
+        Assert.All(points.Take(points.Count - RuntimeSizes.Default.States), state => Assert.Null(network.Runtime.StateAt(state.Point)));
         Assert.Null(network.Runtime.StateAt(points[^5].Point with { Hash = points[^6].Point.Hash }));
         Assert.Null(network.Runtime.StateAt(points[^1].Point with { Position = points[^1].Position + 1 }));
 

@@ -1,0 +1,58 @@
+using Mesh.Coordinator.Log;
+
+namespace Mesh.Coordinator.Network;
+
+public sealed partial class NetworkRuntime
+{
+    /// <summary>
+    /// Erases what the log says of a user for good: keys made for him, and his nodes, all of which must be deleted. The chain
+    /// still verifies. Returns the positions. Backups made before keep what they hold.
+    /// </summary>
+    public async Task<IReadOnlyList<long>> EraseUserAsync(string user, Actor actor, IdempotencyKey key, CancellationToken cancellationToken)
+    {
+        if (user.Length == 0)
+            throw NetworkValues.Invalid("A user's name is not empty.");
+        if (State.Nodes.Values.FirstOrDefault(node => node.User == user) is { } node)
+        {
+            throw new CommandRefusedException(
+                RefusalReason.StillInUse, $"Node {node.Name} belongs to that user. Delete it first ('mesh-coordinator nodes delete').");
+        }
+
+        var data = await PersonalData.OfUserAsync(this, user, cancellationToken).ConfigureAwait(false);
+        return await EraseAsync(data.ToCommand(), actor, key).ConfigureAwait(false);
+    }
+
+    /// <summary>As <see cref="EraseUserAsync"/>, for one node that was deleted.</summary>
+    public async Task<IReadOnlyList<long>> EraseNodeAsync(ulong nodeId, Actor actor, IdempotencyKey key, CancellationToken cancellationToken)
+    {
+        if (State.FindNode(nodeId) is { } node)
+        {
+            throw new CommandRefusedException(
+                RefusalReason.StillInUse, $"Node {node.Name} is still in the network. Delete it first ('mesh-coordinator nodes delete').");
+        }
+
+        var data = await PersonalData.OfNodeAsync(this, nodeId, cancellationToken).ConfigureAwait(false);
+        return await EraseAsync(data.ToCommand(), actor, key).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// 1 says so in the log, 2 erases. A crash between the two is made up for by the next start, which reads the event: no
+    /// snapshot goes past it before 2 is done.
+    /// </summary>
+    private async Task<IReadOnlyList<long>> EraseAsync(EraseData command, Actor actor, IdempotencyKey key)
+    {
+        Interlocked.Increment(ref _erasing);
+        try
+        {
+            var positions = await ExecuteAsync(command, actor, key).ConfigureAwait(false);
+            await _snapshotting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // Of a state before; it is erased with the rest.
+            if (positions.Count > 0)
+                await _log.EraseAsync(positions).ConfigureAwait(false);
+            return positions;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _erasing);
+        }
+    }
+}

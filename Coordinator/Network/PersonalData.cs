@@ -1,0 +1,107 @@
+using Google.Protobuf;
+using Mesh.Coordinator.Log;
+using Mesh.Coordinator.Network.Events;
+
+namespace Mesh.Coordinator.Network;
+
+/// <summary>
+/// What a log says of a person or of a machine, found by reading it: the events whose payloads name them, and what the fold
+/// must remember once these are gone.
+/// </summary>
+internal sealed class PersonalData
+{
+    private readonly Dictionary<ulong, ByteString> _nodes = [];
+    private readonly HashSet<ulong> _keys = [];
+    private readonly List<long> _positions = [];
+
+    public static async Task<PersonalData> OfUserAsync(NetworkRuntime network, string user, CancellationToken cancellationToken)
+    {
+        var data = new PersonalData();
+        // A machine may have changed hands; whatever was said of it goes.
+        await foreach (var e in network.ReadLogAsync(cancellationToken).ConfigureAwait(false))
+        {
+            switch (e.Payload)
+            {
+                case NodeRegistered p when p.User == user:
+                    data._nodes[p.Id] = p.Ipv4;
+                    break;
+                case NodeReauthorized p when p.User == user:
+                    data._nodes.TryAdd(p.Id, ByteString.Empty);
+                    break;
+                case PreAuthKeyCreated p when p.User == user:
+                    data._keys.Add(p.Id);
+                    data._positions.Add(e.Header.Position);
+                    break;
+            }
+        }
+
+        await data.CollectAsync(network, cancellationToken).ConfigureAwait(false);
+        return data;
+    }
+
+    public static async Task<PersonalData> OfNodeAsync(NetworkRuntime network, ulong nodeId, CancellationToken cancellationToken)
+    {
+        var data = new PersonalData();
+        data._nodes.Add(nodeId, ByteString.Empty);
+        await data.CollectAsync(network, cancellationToken).ConfigureAwait(false);
+        return data;
+    }
+
+    public EraseData ToCommand() => new(
+        [.. _positions.Order()], _nodes.Where(node => !node.Value.IsEmpty).ToDictionary(), _keys);
+
+    private async Task CollectAsync(NetworkRuntime network, CancellationToken cancellationToken)
+    {
+        await foreach (var e in network.ReadLogAsync(cancellationToken).ConfigureAwait(false))
+        {
+            var id = e.Payload switch
+            {
+                NodeRegistered p => p.Id,
+                NodeReauthorized p => p.Id,
+                NodeKeyChanged p => p.Id,
+                NodeHostReported p => p.Id,
+                NodeRenamed p => p.Id,
+                _ => 0UL, // Others say nothing but ids and times.
+            };
+            if (!_nodes.ContainsKey(id))
+                continue;
+            _positions.Add(e.Header.Position);
+            if (e.Payload is NodeRegistered registered)
+                _nodes[id] = registered.Ipv4;
+        }
+    }
+}
+
+/// <summary>
+/// Says in the log that events are erased. Refused while a node or a valid key is among what they tell of: the state would
+/// lose them at the next start.
+/// </summary>
+internal sealed record EraseData(
+    IReadOnlyList<long> Positions, IReadOnlyDictionary<ulong, ByteString> Nodes, IReadOnlyCollection<ulong> Keys) : ICommand<IReadOnlyList<long>>
+{
+    public Decision<IReadOnlyList<long>> Decide(NetworkState state, DecisionContext context)
+    {
+        if (Nodes.Keys.Select(state.FindNode).OfType<Node>().FirstOrDefault() is { } node)
+        {
+            throw new CommandRefusedException(
+                RefusalReason.StillInUse, $"Node {node.Name} is still in the network. Delete it first ('mesh-coordinator nodes delete').");
+        }
+
+        if (Keys.Select(state.PreAuthKeys.GetValueOrDefault).FirstOrDefault(key => key?.StatusAt(context.Now) == PreAuthKeyStatus.Valid) is { } key)
+        {
+            throw new CommandRefusedException(
+                RefusalReason.StillInUse, $"Pre-auth key {key.Id} is still good. Revoke it first ('mesh-coordinator keys revoke').");
+        }
+
+        if (Positions.Count == 0)
+            return new([], _ => []);
+        var e = new DataErased();
+        e.Positions.AddRange(Positions);
+        e.Nodes.AddRange(Nodes.OrderBy(erased => erased.Key).Select(erased => new DataErased.Types.ErasedNode { Id = erased.Key, Ipv4 = erased.Value }));
+        e.PreAuthKeyIds.AddRange(Keys.Order());
+        return new([e], _ => Positions);
+    }
+
+    public IReadOnlyList<long> Recall(NetworkState state, IReadOnlyList<NetworkEvent> events) =>
+        events is [{ Payload: DataErased e }] ? [.. e.Positions] : throw NetworkValues.OtherCommand();
+}

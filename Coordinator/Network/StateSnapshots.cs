@@ -1,0 +1,183 @@
+using System.Collections.Immutable;
+using System.Net;
+using Google.Protobuf;
+using Mesh.Coordinator.Log;
+using Mesh.Coordinator.Network.Snapshots;
+using Mesh.Coordinator.Policy;
+using Mesh.Crypto;
+
+namespace Mesh.Coordinator.Network;
+
+/// <summary>Turns states into bytes and back. What comes back is equal in every way that a fold or a decision could tell.</summary>
+internal static class StateSnapshots
+{
+    /// <summary>Raise it with every change of what the fold keeps: snapshots of another format are passed over.</summary>
+    private const uint Format = 1;
+
+    public static byte[] Encode(NetworkState state)
+    {
+        var snapshot = new StateSnapshot
+        {
+            Format = Format,
+            NetworkId = ByteString.CopyFrom(state.Id.ToArray()),
+            Name = state.Name,
+            Ipv4Pool = state.AddressPlan.IPv4.ToString(),
+            Ipv6Prefix = state.AddressPlan.IPv6.ToString(),
+            NextNodeId = state.NextNodeId,
+            NextPreAuthKeyId = state.NextPreAuthKeyId,
+            PurgeAtMs = state.PurgeAt?.ToUnixTimeMilliseconds() ?? 0,
+            PolicyPreset = (uint)state.Policy.Preset,
+            PolicyPosition = state.PolicyPosition,
+            Pool = state.Addresses.Save(),
+        };
+        snapshot.Ipv4Excluded.AddRange(state.AddressPlan.IPv4Excluded.Select(excluded => excluded.ToString()));
+        snapshot.Nodes.AddRange(state.Nodes.Values.Select(Encode));
+        snapshot.Keys.AddRange(state.PreAuthKeys.Values.Select(Encode));
+        return snapshot.ToByteArray();
+    }
+
+    /// <summary>Null for anything that <see cref="Encode(NetworkState)"/> of this format did not make.</summary>
+    /// <param name="point">Where the state stood.</param>
+    public static NetworkState? TryDecode(byte[] bytes, LogPoint point)
+    {
+        try
+        {
+            var snapshot = StateSnapshot.Parser.ParseFrom(bytes);
+            return snapshot.Format == Format ? Decode(snapshot, point) : null;
+        }
+        catch (Exception e) when (e is InvalidProtocolBufferException or ArgumentException or FormatException or KeyNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    private static NetworkState Decode(StateSnapshot snapshot, LogPoint point)
+    {
+        var plan = new AddressPlan(
+            IPNetwork.Parse(snapshot.Ipv4Pool), [.. snapshot.Ipv4Excluded.Select(text => IPNetwork.Parse(text))], IPNetwork.Parse(snapshot.Ipv6Prefix));
+        var policy = CompiledPolicy.Of((PolicyPreset)snapshot.PolicyPreset);
+        var nodes = snapshot.Nodes.Select(node => Decode(node, policy)).ToList();
+        var keys = snapshot.Keys.Select(Decode).ToList();
+        var names = nodes.Aggregate(NameTable.Empty, (table, node) => table.Add(node.Name, node.Id));
+        return new NetworkState
+        {
+            Id = new NetworkId(snapshot.NetworkId.Span),
+            Name = snapshot.Name,
+            Point = point,
+            Nodes = nodes.ToImmutableDictionary(node => node.Id),
+            NodesByMachineKey = nodes.ToImmutableDictionary(node => node.MachineKey.Id, node => node.Id),
+            NodesByNodeKey = nodes.SelectMany(KeysOf).ToImmutableDictionary(),
+            Names = names,
+            AddressPlan = plan,
+            Addresses = AddressPool.Restore(plan, nodes.Select(node => node.IPv4), snapshot.Pool ?? new PoolSnapshot()),
+            PreAuthKeys = keys.ToImmutableDictionary(key => key.Id),
+            PreAuthKeysByHash = keys.ToImmutableDictionary(key => key.Hash, key => key.Id),
+            Policy = policy,
+            PolicyPosition = snapshot.PolicyPosition,
+            PurgeAt = ReadTime(snapshot.PurgeAtMs),
+            NextNodeId = snapshot.NextNodeId,
+            NextPreAuthKeyId = snapshot.NextPreAuthKeyId,
+        };
+    }
+
+    private static IEnumerable<KeyValuePair<X25519PublicKey, ulong>> KeysOf(Node node)
+    {
+        yield return KeyValuePair.Create(node.NodeKey, node.Id);
+        if (node.PreviousNodeKey is { } previous)
+            yield return KeyValuePair.Create(previous, node.Id);
+    }
+
+    private static NodeSnapshot Encode(Node node)
+    {
+        var snapshot = new NodeSnapshot
+        {
+            Id = node.Id,
+            MachineSpki = ByteString.CopyFrom(node.MachineKey.SubjectPublicKeyInfo),
+            NodeKey = ByteString.CopyFrom(node.NodeKey.AsSpan()),
+            Name = node.Name,
+            Ipv4 = ByteString.CopyFrom(node.IPv4.GetAddressBytes()),
+            Ipv6 = ByteString.CopyFrom(node.IPv6.GetAddressBytes()),
+            PreAuthKeyId = node.PreAuthKeyId,
+            User = node.User,
+            OwnerId = node.OwnerId,
+            Ephemeral = node.Ephemeral,
+            Approved = node.Approved,
+            LoggedOut = node.LoggedOut,
+            Expired = node.Expired,
+            CreatedAtMs = node.CreatedAt.ToUnixTimeMilliseconds(),
+            ExpiresAtMs = node.ExpiresAt?.ToUnixTimeMilliseconds() ?? 0,
+            SightedAt = node.SightedAt,
+            Hostname = node.Host.Hostname,
+            Os = node.Host.Os,
+            OsVersion = node.Host.OsVersion,
+            Architecture = node.Host.Architecture,
+            MeshVersion = node.Host.MeshVersion,
+        };
+        if (node.PreviousNodeKey is { } previous)
+            snapshot.PreviousNodeKey = ByteString.CopyFrom(previous.AsSpan());
+        snapshot.Tags.AddRange(node.Tags);
+        return snapshot;
+    }
+
+    private static Node Decode(NodeSnapshot snapshot, CompiledPolicy policy)
+    {
+        var node = new Node
+        {
+            Id = snapshot.Id,
+            MachineKey = new MachineKey(snapshot.MachineSpki.Span),
+            NodeKey = new X25519PublicKey(snapshot.NodeKey.Span),
+            PreviousNodeKey = snapshot.PreviousNodeKey.IsEmpty ? null : new X25519PublicKey(snapshot.PreviousNodeKey.Span),
+            Name = snapshot.Name,
+            IPv4 = new IPAddress(snapshot.Ipv4.Span),
+            IPv6 = new IPAddress(snapshot.Ipv6.Span),
+            PreAuthKeyId = snapshot.PreAuthKeyId,
+            User = snapshot.User,
+            OwnerId = snapshot.OwnerId,
+            Tags = [.. snapshot.Tags],
+            Ephemeral = snapshot.Ephemeral,
+            Approved = snapshot.Approved,
+            LoggedOut = snapshot.LoggedOut,
+            Expired = snapshot.Expired,
+            CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(snapshot.CreatedAtMs),
+            ExpiresAt = ReadTime(snapshot.ExpiresAtMs),
+            SightedAt = snapshot.SightedAt,
+            Host = new HostFacts(snapshot.Hostname, snapshot.Os, snapshot.OsVersion, snapshot.Architecture, snapshot.MeshVersion),
+        };
+        return node with { ClassId = policy.ClassOf(node) };
+    }
+
+    private static KeySnapshot Encode(PreAuthKey key)
+    {
+        var snapshot = new KeySnapshot
+        {
+            Id = key.Id,
+            Hash = ByteString.CopyFrom(key.Hash.ToArray()),
+            Reusable = key.Reusable,
+            Ephemeral = key.Ephemeral,
+            User = key.User,
+            CreatedAtMs = key.CreatedAt.ToUnixTimeMilliseconds(),
+            ExpiresAtMs = key.ExpiresAt?.ToUnixTimeMilliseconds() ?? 0,
+            RevokedAtMs = key.RevokedAt?.ToUnixTimeMilliseconds() ?? 0,
+            Uses = key.Uses,
+        };
+        snapshot.Tags.AddRange(key.Tags);
+        return snapshot;
+    }
+
+    private static PreAuthKey Decode(KeySnapshot snapshot) => new()
+    {
+        Id = snapshot.Id,
+        Hash = new Bytes32(snapshot.Hash.Span),
+        Reusable = snapshot.Reusable,
+        Ephemeral = snapshot.Ephemeral,
+        User = snapshot.User,
+        Tags = [.. snapshot.Tags],
+        CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(snapshot.CreatedAtMs),
+        ExpiresAt = ReadTime(snapshot.ExpiresAtMs),
+        RevokedAt = ReadTime(snapshot.RevokedAtMs),
+        Uses = snapshot.Uses,
+    };
+
+    private static DateTimeOffset? ReadTime(long unixMilliseconds) =>
+        unixMilliseconds == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(unixMilliseconds);
+}

@@ -1,0 +1,151 @@
+using Mesh.Coordinator.Log;
+using Mesh.Coordinator.Network;
+using Mesh.Coordinator.Tests.Log;
+using Microsoft.Extensions.Logging.Abstractions;
+using static Mesh.Coordinator.Tests.Network.TestNetwork;
+
+namespace Mesh.Coordinator.Tests.Network;
+
+public sealed class ErasureTests : IAsyncLifetime
+{
+    private static readonly RuntimeSizes Small = new(States: 4, Commands: 4, SnapshotInterval: 5);
+
+    private readonly TestLog _file = new();
+    private readonly ManualClock _clock = new();
+    private NetworkRuntime _network = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        await using (var log = _file.Open(_clock))
+            await NetworkRuntime.CreateAsync(log, "test", AddressPlan.New(), Actor.System, IdempotencyKey.None, _clock);
+        _network = await OpenAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _network.DisposeAsync();
+        _file.Dispose();
+    }
+
+    [Fact]
+    public async Task A_persons_data_is_gone_from_the_file_and_the_log_still_verifies()
+    {
+        var ann = await JoinAsync("anns-laptop", "ann");
+        await DoAsync(new RenameNode(ann.Id, "anns-other-name"));
+        await DoAsync(new RecordHostFacts(ann.Id, ann.Host with { Os = "plan9" }));
+        var bob = await JoinAsync("bobs-laptop", "bob");
+        for (var i = 0; i < 10; i++)
+            await DoAsync(new RenameNode(bob.Id, $"bob-{i}")); // Snapshots go past the data.
+        await DoAsync(new DeleteNode(ann.Id));
+        var payloads = SealedPayloads(2, 3, 4, 5);
+        Assert.All(payloads, payload => Assert.True(IsInAFile(payload)));
+
+        Assert.Equal([2, 3, 4, 5], await _network.EraseUserAsync("ann", Root, IdempotencyKey.New(), TestContext.Current.CancellationToken));
+        Assert.All(payloads, payload => Assert.False(IsInAFile(payload)));
+        var verified = _file.Verify();
+        Assert.Empty(verified.Problems);
+        Assert.Equal([2L, 3L, 4L, 5L], verified.Erased);
+
+        var lines = new List<LogLine>();
+        await foreach (var line in LogLine.ReadAsync(_network, TestContext.Current.CancellationToken))
+            lines.Add(line);
+        Assert.DoesNotContain(lines, line => line.Text.Contains("ann", StringComparison.Ordinal) || line.NodeName.Contains("ann", StringComparison.Ordinal));
+        Assert.Equal(4, lines.Count(line => line.Erased));
+    }
+
+    [Fact]
+    public async Task A_start_after_an_erasure_leads_to_the_very_state_and_uses_no_id_again()
+    {
+        var ann = await JoinAsync("web", "ann");
+        var other = await JoinAsync("web", "bob");
+        await DoAsync(new DeleteNode(ann.Id));
+        var third = await JoinAsync("web", "ann");
+        await DoAsync(new DeleteNode(third.Id));
+        await _network.EraseUserAsync("ann", Root, IdempotencyKey.New(), TestContext.Current.CancellationToken);
+        var before = Describe(_network.State);
+        await ReopenAsync();
+        Assert.Equal(before, Describe(_network.State));
+        var next = await JoinAsync("web", "carl");
+        Assert.DoesNotContain(next.Id, new[] { ann.Id, other.Id, third.Id });
+        Assert.DoesNotContain(next.IPv4, new[] { ann.IPv4, other.IPv4, third.IPv4 }); // Given out once, while fresh ones are left.
+    }
+
+    [Fact]
+    public async Task What_is_in_use_is_not_erased()
+    {
+        var ann = await JoinAsync("web", "ann");
+        Assert.Equal(RefusalReason.StillInUse, await RefusalAsync("ann"));
+        await DoAsync(new DeleteNode(ann.Id));
+        var key = await DoAsync(new CreatePreAuthKey { User = "ann" });
+        Assert.Equal(RefusalReason.StillInUse, await RefusalAsync("ann"));
+        await DoAsync(new RevokePreAuthKey(key.Key.Id));
+        Assert.NotEmpty(await _network.EraseUserAsync("ann", Root, IdempotencyKey.New(), TestContext.Current.CancellationToken));
+        Assert.Empty(await _network.EraseUserAsync("nobody", Root, IdempotencyKey.New(), TestContext.Current.CancellationToken));
+        Assert.Equal(RefusalReason.Invalid, await RefusalAsync(""));
+    }
+
+    [Fact]
+    public async Task An_erasure_that_a_crash_cut_short_is_done_by_the_next_start()
+    {
+        var ann = await JoinAsync("web", "ann");
+        await DoAsync(new DeleteNode(ann.Id));
+        var data = await PersonalData.OfUserAsync(_network, "ann", TestContext.Current.CancellationToken);
+        await DoAsync(data.ToCommand()); // The word is in the log; the deed is not done.
+        Assert.Empty(_file.Verify().Erased);
+        await ReopenAsync();
+        Assert.Equal([2L, 3L], _file.Verify().Erased);
+        Assert.True(_file.Verify().IsValid);
+    }
+
+    [Fact]
+    public async Task A_deleted_nodes_data_is_erased_alone()
+    {
+        var one = await JoinAsync("one", "ann");
+        await JoinAsync("two", "ann");
+        await DoAsync(new DeleteNode(one.Id));
+        Assert.Equal([3], await _network.EraseNodeAsync(one.Id, Root, IdempotencyKey.New(), TestContext.Current.CancellationToken));
+        await ReopenAsync();
+        Assert.Equal("two", Assert.Single(_network.State.Nodes.Values).Name);
+    }
+
+    private Task<NetworkRuntime> OpenAsync() => NetworkRuntime.OpenAsync(_file.Open(_clock), _clock, NullLogger.Instance, Small);
+
+    private async Task ReopenAsync()
+    {
+        await _network.DisposeAsync();
+        _network = await OpenAsync();
+    }
+
+    private ValueTask<T> DoAsync<T>(ICommand<T> command) => _network.ExecuteAsync(command, Root, IdempotencyKey.New());
+
+    private async Task<Node> JoinAsync(string hostname, string user)
+    {
+        var key = await DoAsync(new CreatePreAuthKey { User = user });
+        return (await DoAsync(Registering(hostname, key.Text))).Node;
+    }
+
+    private async Task<RefusalReason> RefusalAsync(string user) => (await Assert.ThrowsAsync<CommandRefusedException>(
+        () => _network.EraseUserAsync(user, Root, IdempotencyKey.New(), TestContext.Current.CancellationToken))).Reason;
+
+    private List<byte[]> SealedPayloads(params long[] positions)
+    {
+        using var connection = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={_file.Path};Pooling=False");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = $"SELECT payload FROM events WHERE position IN ({string.Join(',', positions)})";
+        using var reader = command.ExecuteReader();
+        var payloads = new List<byte[]>();
+        while (reader.Read())
+            payloads.Add((byte[])reader.GetValue(0));
+        return payloads;
+    }
+
+    private bool IsInAFile(byte[] bytes) =>
+        Directory.GetFiles(_file.Directory).Any(file =>
+        {
+            using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            using var all = new MemoryStream();
+            stream.CopyTo(all);
+            return all.ToArray().AsSpan().IndexOf(bytes) >= 0;
+        });
+}
