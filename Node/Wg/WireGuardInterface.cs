@@ -1,5 +1,6 @@
 using Mesh.Node.Device;
 using Mesh.Node.Kernel;
+using Mesh.Node.Routes;
 using Mesh.Node.Tun;
 using Mesh.Node.Uapi;
 using Mesh.Node.Udp;
@@ -21,7 +22,9 @@ internal sealed class WireGuardInterface : IUapiHost, IDisposable
     private readonly LinuxUdpTransport _udp = new();
     private readonly WireGuardDevice _device;
     private readonly TunWatcher _watcher;
-    private readonly Poller _poller = new(1);
+    private readonly NetworkChanges _changes = new();
+    private readonly RouteClient _routes = new();
+    private readonly Poller _poller = new(2);
     private readonly Thread _linkThread;
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Action<string> _warn;
@@ -100,6 +103,8 @@ internal sealed class WireGuardInterface : IUapiHost, IDisposable
         _uapi?.Dispose();
         lock (_gate) SetDown();
         _watcher.Dispose();
+        _changes.Dispose();
+        _routes.Dispose();
         _poller.Dispose();
         _device.Dispose();
         _udp.Dispose();
@@ -129,9 +134,10 @@ internal sealed class WireGuardInterface : IUapiHost, IDisposable
 
     private void WatchLink()
     {
-        int slot = _poller.Watch(_watcher.PollFd);
+        int link = _poller.Watch(_watcher.PollFd);
+        int host = _poller.Watch(_changes.PollFd);
         var change = TunChange.UpOrDown;
-        while (!_stopping)
+        while (true)
         {
             if (change.HasFlag(TunChange.Gone))
             {
@@ -140,9 +146,12 @@ internal sealed class WireGuardInterface : IUapiHost, IDisposable
                 return;
             }
             if (change.HasFlag(TunChange.UpOrDown)) FollowLink();
-            _poller.Change(slot, _watcher.PollFd);
+            _poller.Change(link, _watcher.PollFd);
             _poller.Wait(-1);
-            change = _stopping ? TunChange.None : _watcher.Read();
+            change = TunChange.None;
+            if (_stopping) return;
+            if (_poller.IsReady(link)) change = _watcher.Read();
+            if (_poller.IsReady(host) && _changes.Read() != NetworkChange.None) StickySources.Follow(_device, _routes, Fwmark);
         }
     }
 

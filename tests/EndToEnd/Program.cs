@@ -10,8 +10,6 @@ if (Environment.GetEnvironmentVariable("MESH_SANDBOX") is null)
     return inside.ExitCode;
 }
 
-if (args is [Mesh.EndToEnd.Engine.DeviceHost.Verb])
-    return await Mesh.EndToEnd.Engine.DeviceHost.MainAsync();
 if (args is ["demo", .. var options])
     return await Mesh.EndToEnd.Demo.DemoRun.MainAsync(options);
 
