@@ -46,6 +46,8 @@ public enum DropReason
     OutboundMalformed,
     /// <summary>No peer has the destination among its allowed IPs.</summary>
     NoRoute,
+    /// <summary>Our own message to the peer, which the host's routes sent back into the tunnel to that peer.</summary>
+    RoutingLoop,
     /// <summary>The peer has no endpoint.</summary>
     NoEndpoint,
     /// <summary>Pushed out of, or not let into, the queue of packets that wait for a handshake.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Mesh.Node.Udp;
 
 namespace Mesh.Node.Device;
 
@@ -7,6 +8,7 @@ internal static class InnerPacket
 {
     private const int V4Header = 20;
     private const int V6Header = 40;
+    private const byte Udp = 17;
 
     public static bool TryGetDestination(ReadOnlySpan<byte> packet, out IpAddressBits destination)
     {
@@ -35,5 +37,24 @@ internal static class InnerPacket
             return length <= padded.Length;
         }
         return false;
+    }
+
+    /// <summary>UDP straight behind the header.</summary>
+    /// <param name="packet">With a whole header.</param>
+    public static bool IsUdp(ReadOnlySpan<byte> packet) => packet[packet[0] >> 4 == 4 ? 9 : 6] == Udp;
+
+    /// <summary>Whether a UDP packet goes to the endpoint from that port: a message of our own to it.</summary>
+    /// <param name="packet">With a whole header.</param>
+    public static bool IsUdpTo(ReadOnlySpan<byte> packet, in UdpEndpoint endpoint, int sourcePort)
+    {
+        bool v4 = packet[0] >> 4 == 4;
+        int header = v4 ? (packet[0] & 15) * 4 : V6Header;
+        if (packet.Length < header + 4 || (v4 && (BinaryPrimitives.ReadUInt16BigEndian(packet[6..]) & 0x1fff) != 0)) return false;
+        return BinaryPrimitives.ReadUInt16BigEndian(packet[header..]) == sourcePort
+            && BinaryPrimitives.ReadUInt16BigEndian(packet[(header + 2)..]) == endpoint.Port
+            && (v4
+                ? endpoint.Family == UdpFamily.IPv4 && BinaryPrimitives.ReadUInt32BigEndian(packet[16..]) == endpoint.AddressLow
+                : endpoint.Family == UdpFamily.IPv6 && BinaryPrimitives.ReadUInt64BigEndian(packet[24..]) == endpoint.AddressHigh
+                    && BinaryPrimitives.ReadUInt64BigEndian(packet[32..]) == endpoint.AddressLow);
     }
 }

@@ -79,6 +79,11 @@ internal sealed class OutboundPath : IDisposable
             _device.RequestHandshake(peer);
             return;
         }
+        if (InnerPacket.IsUdp(packet) && InnerPacket.IsUdpTo(packet, endpoint.Value, _udp.Port))
+        {
+            _device.Drops.Add(DropReason.RoutingLoop);
+            return;
+        }
         ulong counter = peer.Staged.IsEmpty ? keypair.TakeCounter() : ulong.MaxValue;
         if (counter >= Timing.RejectAfterMessages)
         {

@@ -41,13 +41,17 @@ public partial class ConfigurationTests
         foreach (var up in new[] { false, true })
         {
             if (up)
-                foreach (var device in new[] { ours, go }) await device.Host.IpAsync($"link set {device.Interface} up");
+                foreach (var device in new[] { ours, go })
+                {
+                    await device.Host.IpAsync($"link set {device.Interface} up");
+                    await Wait.UntilAsync("a port is taken", TimeSpan.FromSeconds(10), async () => await device.ShowAsync("listen-port") != "0");
+                }
             foreach (var (verb, input) in Script)
             {
                 var (expected, actual) = (await RunAsync(go, verb, input), await RunAsync(ours, verb, input));
                 Assert.Equal(expected, actual);
                 foreach (var what in new[] { "public-key", "private-key", "listen-port", "fwmark", "peers", "preshared-keys", "endpoints", "allowed-ips", "latest-handshakes", "persistent-keepalive", "dump" })
-                    Assert.Equal((verb[0], what, await ShowAsync(go, what, up)), (verb[0], what, await ShowAsync(ours, what, up)));
+                    Assert.Equal((up, string.Join(' ', verb), what, await ShowAsync(go, what)), (up, string.Join(' ', verb), what, await ShowAsync(ours, what)));
                 Assert.Equal(await RunAsync(go, ["showconf", "{if}"], null), await RunAsync(ours, ["showconf", "{if}"], null));
             }
         }
@@ -114,18 +118,30 @@ public partial class ConfigurationTests
         return (result.ExitCode, Normal(device, result.Output), Normal(device, result.Error));
     }
 
-    /// <summary>Peers in the order of their keys: wireguard-go shows them in a random one. Ports that were drawn are not compared.</summary>
-    private static async Task<string> ShowAsync(WgDevice device, string what, bool up)
+    /// <summary>
+    /// Peers in the order of their keys: wireguard-go shows them in a random one. Ports that were drawn are not compared, nor that
+    /// wireguard-go takes one on newer kernels while the interface is still down.
+    /// </summary>
+    private static async Task<string> ShowAsync(WgDevice device, string what)
     {
-        string text = Normal(device, await device.Host.RunAsync("wg", "show", device.Interface, what));
-        string port = (await device.Host.RunAsync("wg", "show", device.Interface, "listen-port")).Trim();
-        if (up && port is not ("12912" or "12913" or "0")) text = text.Replace(port, "PORT", StringComparison.Ordinal);
-        return string.Join('\n', text.Split('\n').Order(StringComparer.Ordinal));
+        string[] lines = Normal(device, await device.Host.RunAsync("wg", "show", device.Interface, what)).Split('\n');
+        string[] fields = lines[0].Split('\t');
+        int port = what switch { "listen-port" => 0, "dump" => 2, _ => -1 };
+        if (port >= 0 && fields[port] is not ("12912" or "12913")) fields[port] = "PORT";
+        var rest = lines.Skip(1).Select(line => what == "dump" ? WithoutCounters(line) : line);
+        return string.Join('\n', rest.Prepend(string.Join('\t', fields)).Order(StringComparer.Ordinal));
     }
 
-    private static string Normal(WgDevice device, string text) =>
-        Blocks().Replace(text.Replace(device.Interface, "IF", StringComparison.Ordinal), "").Trim();
+    private static string WithoutCounters(string peer)
+    {
+        string[] fields = peer.Split('\t');
+        (fields[5], fields[6]) = ("RX", "TX");
+        return string.Join('\t', fields);
+    }
 
-    [GeneratedRegex("ListenPort = (?!1291[23])[0-9]+\n|  listening port: (?!1291[23])[0-9]+\n")]
-    private static partial Regex Blocks();
+    private static string Normal(WgDevice device, string text) => string.Join("\n\n",
+        Drawn().Replace(text.Replace(device.Interface, "IF", StringComparison.Ordinal), "").Trim().Split("\n\n").Order(StringComparer.Ordinal));
+
+    [GeneratedRegex("ListenPort = (?!1291[23])[0-9]+\n|  listening port: (?!1291[23])[0-9]+\n|  transfer: .*\n")]
+    private static partial Regex Drawn();
 }

@@ -148,7 +148,7 @@ public class CornerTests
         await server.UpAsync(client);
         await client.UpAsync(server, InteropTests.Endpoint(1));
         await client.SetAsync("fwmark", "0x1234");
-        (await client.Host.TryAsync(["nft", "-f", "-"], input: "table inet m { counter marked { }\n chain out { type filter hook output priority 0; meta mark 0x1234 udp dport 51820 counter name marked; } }\n")).Checked();
+        (await client.Host.TryAsync(["nft", "-f", "-"], input: "table inet m { counter marked { }\n chain out { type filter hook output priority 0; meta mark 0x1234 udp dport 51820 counter name marked; }\n}\n")).Checked();
         await Wait.UntilAsync("a ping", Deadline, () => client.Host.PingsAsync(server.Address4));
         Assert.DoesNotContain("packets 0 ", await client.Host.RunAsync("nft", "list", "counters"), StringComparison.Ordinal);
         await client.SetAsync("listen-port", "9999");
@@ -167,13 +167,16 @@ public class CornerTests
         var server = await WgDevice.CreateAsync(net.Hosts[1], flooded, 2);
         await server.UpAsync(client);
         await client.UpAsync(server, InteropTests.Endpoint(1));
-        (await client.Host.TryAsync(["nft", "-f", "-"], input: "table inet c { counter cookies { }\n chain in { type filter hook input priority 0; udp sport 51820 @th,64,32 0x03000000 counter name cookies; } }\n")).Checked();
+        foreach (var host in new[] { client.Host, net.Hosts[2] })
+            (await host.TryAsync(["nft", "-f", "-"], input: "table inet c { counter cookies { }\n chain in { type filter hook prerouting priority -300; udp sport 51820 @th,64,32 0x03000000 counter name cookies; }\n}\n")).Checked();
+        async Task<bool> GotCookiesAsync(NetworkNamespace host) => !(await host.RunAsync("nft", "list", "counters")).Contains("packets 0 ", StringComparison.Ordinal);
         Assert.True(X25519PublicKey.TryParse(server.PublicKey, out var key));
         using var socket = net.Hosts[2].Inside(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
         using var stop = new CancellationTokenSource();
         var flood = Task.Run(() => Flood(socket, key, new IPEndPoint(IPAddress.Parse(RoutedSubnets.Address4(1)), WgDevice.Port), stop.Token));
         try
         {
+            await Wait.UntilAsync("the flood is answered with cookies", TimeSpan.FromSeconds(30), () => GotCookiesAsync(net.Hosts[2]));
             await Wait.UntilAsync("a ping under flood", TimeSpan.FromSeconds(60), () => client.Host.PingsAsync(server.Address4));
         }
         finally
@@ -181,7 +184,7 @@ public class CornerTests
             await stop.CancelAsync();
             await flood;
         }
-        Assert.DoesNotContain("packets 0 ", await client.Host.RunAsync("nft", "list", "counters"), StringComparison.Ordinal);
+        Assert.True(await GotCookiesAsync(client.Host));
     }
 
     /// <summary>Initiations whose mac1 holds and whose rest is chance: each costs the responder a curve operation, or a cookie.</summary>
