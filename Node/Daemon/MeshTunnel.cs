@@ -7,6 +7,7 @@ using Mesh.Node.Device;
 using Mesh.Node.Kernel;
 using Mesh.Node.Routes;
 using Mesh.Node.Tun;
+using Mesh.Node.Uapi;
 using Mesh.Node.Udp;
 using Microsoft.Extensions.Logging;
 
@@ -21,6 +22,7 @@ internal sealed partial class MeshTunnel : ITunnel
     private readonly LinuxUdpTransport _udp;
     private readonly WireGuardDevice _device;
     private readonly DeviceRunner _runner;
+    private readonly UapiServer? _uapi;
     private readonly int _linkIndex;
     private readonly ILogger _log;
     private readonly HashSet<IPNetwork> _addresses = [];
@@ -37,6 +39,7 @@ internal sealed partial class MeshTunnel : ITunnel
         _device = new WireGuardDevice(new DeviceOptions(tun, udp, time, stamps));
         _device.PeerChanged += OnPeerChanged;
         _runner = new DeviceRunner(_device, tun, udp);
+        _uapi = ListenForWg();
         _meter.CreateObservableCounter("mesh.tunnel.packets.dropped", Dropped, "{packet}", "Packets dropped, by reason");
         _meter.CreateObservableUpDownCounter("mesh.tunnel.peers", () => _device.Peers.Count, "{peer}", "Peers in the tunnel");
     }
@@ -188,6 +191,21 @@ internal sealed partial class MeshTunnel : ITunnel
         }
     }
 
+    /// <summary>wg(8) shows the tunnel as any other; what is in it is the coordinator's to set.</summary>
+    private UapiServer? ListenForWg()
+    {
+        try
+        {
+            return UapiServer.Listen(_tun.Name, _device, new ReadOnlyHost(_udp));
+        }
+        catch (IOException e)
+        {
+            // The tunnel does not need it.
+            LogNoUapi(e.Message);
+            return null;
+        }
+    }
+
     private static LinuxUdpTransport OpenUdp(int? port)
     {
         try
@@ -291,6 +309,22 @@ internal sealed partial class MeshTunnel : ITunnel
     [LoggerMessage(EventId = 2103, Level = LogLevel.Error, Message = "No route to {Prefix}: {Reason}")]
     private partial void LogNoRoute(string prefix, string reason);
 
+    [LoggerMessage(EventId = 2105, Level = LogLevel.Warning, Message = "wg show will not work: {Reason}")]
+    private partial void LogNoUapi(string reason);
+
     [LoggerMessage(EventId = 2104, Level = LogLevel.Warning, Message = "Taking the tunnel down: {Reason}")]
     private partial void LogTakeDownFailed(string reason);
+
+    private sealed class ReadOnlyHost(LinuxUdpTransport udp) : IUapiHost
+    {
+        public int ListenPort => udp.Port;
+
+        public uint Fwmark => 0;
+
+        public bool IsReadOnly => true;
+
+        public void SetListenPort(int port) => throw new NotSupportedException("the device is read-only");
+
+        public void SetFwmark(uint mark) => throw new NotSupportedException("the device is read-only");
+    }
 }
