@@ -128,7 +128,12 @@ internal sealed class ControlPath
                 peer.ForgetSource();
                 Initiate(peer, InitiationCause.Wish);
             }
-            if (timers.TakeZeroKeys(now)) _device.ForgetSessions(peer);
+            if (timers.TakeZeroKeys(now))
+            {
+                // A handshake that is out is younger than the keys, and packets may wait for it.
+                if (!timers.IsHandshaking) _device.EndHandshake(peer);
+                peer.Keypairs.Clear();
+            }
             if (timers.TakePersistent(now)) SendKeepalive(peer);
             timers.Reschedule();
         }

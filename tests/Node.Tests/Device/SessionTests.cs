@@ -146,6 +146,23 @@ public sealed class SessionTests : IDisposable
     }
 
     [Fact]
+    public void A_handshake_that_is_out_when_old_keys_are_zeroed_goes_on()
+    {
+        var (a, b) = _lab.Pair();
+        a.Send(b);
+        _lab.Settle();
+        _lab.Advance(TimeSpan.FromSeconds(537));
+        b.ReceiveAll();
+        _lab.Network.Cut = static (in UdpEndpoint _, in UdpEndpoint _) => true;
+        byte[] sent = a.Send(b, 123);
+        _lab.Advance(TimeSpan.FromSeconds(4)); // the keys of the first session go
+        Assert.Null(a.PeerOf(b).Keypairs.Current);
+        _lab.Network.Cut = null;
+        _lab.Advance(TimeSpan.FromSeconds(2)); // the initiation is repeated
+        Assert.Equal([sent], b.ReceiveAll());
+    }
+
+    [Fact]
     public void A_used_up_counter_starts_a_handshake_and_loses_nothing()
     {
         var (a, b) = _lab.Pair();
