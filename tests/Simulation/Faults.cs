@@ -37,6 +37,8 @@ internal static class Faults
             if (world.Random.Next(4) == 0) node.Clock.Offset -= world.Exponential(TimeSpan.FromHours(1));
             node.Start();
             Disturb(world, node);
+            // Nothing that it says is believed until its clock has caught up: nobody learns from it where it is.
+            if (node.IsBehind) TellPeers(world, node, onlyWayToKnow: true);
         });
     }
 
@@ -50,12 +52,17 @@ internal static class Faults
     private static void Move(World world, SimulatedNode node)
     {
         node.Move();
+        TellPeers(world, node, onlyWayToKnow: node.IsBehind);
+    }
+
+    private static void TellPeers(World world, SimulatedNode node, bool onlyWayToKnow)
+    {
         TimeSpan told = world.Exponential(TimeSpan.FromMinutes(2));
         foreach (Pair pair in world.PairsOf(node))
         {
             SimulatedNode other = pair.Other(node);
             bool otherMovedToo = world.Time.Now - other.MovedAt < TimeSpan.FromMinutes(30);
-            if (otherMovedToo || !pair.HasFlow(node)) pair.BlindUntil(world.Time.Now + told);
+            if (onlyWayToKnow || otherMovedToo || !pair.HasFlow(node)) pair.BlindUntil(world.Time.Now + told);
             pair.Disturb(world.Time.Now + World.MaxLatency); // what still comes from the old address leads back there
             world.After(told, () => pair.TellEndpoint(other));
         }
