@@ -26,7 +26,7 @@ internal static class ExitCode
     /// <summary>serve: a key, certificate or log in the state directory is damaged; nothing was changed.</summary>
     public const int StateDamaged = 13;
 
-    /// <summary>serve: a write to the log failed (disk full, I/O error) and the process ended rather than guess.</summary>
+    /// <summary>serve: a write to the log failed (I/O error; at the start also a full disk) and the process ended rather than guess.</summary>
     public const int StoreFailed = 14;
 
     /// <summary>A fault of ours; the message asks for a report.</summary>

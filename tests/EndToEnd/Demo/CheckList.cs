@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace Mesh.EndToEnd.Demo;
@@ -9,7 +10,11 @@ internal sealed record Check(string Name, bool Ok, long Ms);
 /// <summary>Tries claims one after the other, each resting on those before, and tells the reader as it goes.</summary>
 internal sealed class CheckList(TextWriter progress)
 {
-    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, // for a terminal, not a web page
+    };
 
     private readonly List<Check> _checks = [];
 

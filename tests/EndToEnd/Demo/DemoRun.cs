@@ -95,7 +95,7 @@ internal sealed class DemoRun(NetworkLab lab, CheckList checks, TextWriter progr
         await checks.TryAsync("every node learns of the others", async () =>
         {
             foreach (var node in _nodes)
-                await KnowsTheOthersAsync(node, MeetDeadline);
+                await node.WaitForPeersAsync(_nodes.Length - 1, MeetDeadline);
             _joined = await Task.WhenAll(_nodes.Select(node => node.StatusAsync()));
             return null;
         });
@@ -161,7 +161,7 @@ internal sealed class DemoRun(NetworkLab lab, CheckList checks, TextWriter progr
         {
             foreach (var (node, before) in _nodes.Zip(_joined))
             {
-                var now = await KnowsTheOthersAsync(node, ResumeDeadline);
+                var now = await node.WaitForPeersAsync(_nodes.Length - 1, ResumeDeadline);
                 Demand(now.Self.NodeKey == before.Self.NodeKey, $"{node.Name} has another key");
                 Demand(now.Self.Addresses!.SequenceEqual(before.Self.Addresses!), $"{node.Name} has other addresses");
                 Demand(now.Coordinator.Position >= before.Coordinator.Position, $"{node.Name} went back in the log");
@@ -175,22 +175,6 @@ internal sealed class DemoRun(NetworkLab lab, CheckList checks, TextWriter progr
             await _coordinator.RunAsync("log", "verify");
             return null;
         });
-    }
-
-    /// <summary>Waits until a node is connected and sees all the others online.</summary>
-    private async Task<NodeStatus> KnowsTheOthersAsync(NodeProcess node, TimeSpan deadline)
-    {
-        NodeStatus status = null!;
-        await Wait.UntilAsync(
-            $"{node.Name} is connected and sees {_nodes.Length - 1} others online",
-            deadline,
-            async () =>
-            {
-                status = await node.StatusAsync();
-                return status.Coordinator.Connected && status.Peers.Count(peer => peer.Online) == _nodes.Length - 1;
-            },
-            () => $"It says: {status}");
-        return status;
     }
 
     private IEnumerable<(int From, int To)> Pairs() =>

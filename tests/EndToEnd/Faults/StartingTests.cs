@@ -101,6 +101,43 @@ public sealed class StartingTests : IAsyncDisposable
         }
     }
 
+    [Theory]
+    [InlineData("root.key")]
+    [InlineData("networks/default/log.db")]
+    public async Task A_coordinator_names_the_file_that_is_damaged_and_does_not_touch_it(string file)
+    {
+        var host = await _lab.AddHostAsync("host");
+        var coordinator = new CoordinatorProcess(_lab, host, "127.0.0.1");
+        await coordinator.StartAsync();
+        await coordinator.CreateLinkAsync();
+        Assert.Equal(ExitCodes.Done, await coordinator.StopAsync());
+        var path = Path.Combine(coordinator.StateDirectory, file);
+        var damaged = await File.ReadAllBytesAsync(path);
+        damaged.AsSpan(0, 64).Fill(0x5a);
+        await File.WriteAllBytesAsync(path, damaged);
+
+        var result = await host.TryAsync(coordinator.Command, deadline: Deadline);
+
+        result.AssertLastError(ExitCodes.CoordinatorStateDamaged, Path.GetFileName(file));
+        Assert.Equal(damaged, await File.ReadAllBytesAsync(path));
+    }
+
+    [Fact]
+    public async Task A_daemon_names_the_key_that_is_damaged()
+    {
+        var host = await _lab.AddHostAsync("host");
+        var node = new NodeProcess(_lab, host, "node");
+        await node.StartAsync();
+        Assert.Equal(ExitCodes.Done, await node.StopAsync());
+        var key = Assert.Single(Directory.GetFiles(node.StateDirectory, "*machine*"));
+        await File.WriteAllTextAsync(key, "no key");
+
+        var result = await host.TryAsync(node.Command, deadline: Deadline);
+
+        result.AssertLastError(ExitCodes.NodeStateUnusable, Path.GetFileName(key), "damaged");
+        Assert.Equal("no key", await File.ReadAllTextAsync(key));
+    }
+
     [Fact]
     public async Task A_daemon_without_the_right_to_make_interfaces_says_so()
     {

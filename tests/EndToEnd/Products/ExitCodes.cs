@@ -14,7 +14,10 @@ internal static class ExitCodes
     public const int NodeRefused = 6;
     public const int NodeStateDirectoryInUse = 7;
     public const int NodeHasNoTunnelRights = 9;
+    public const int NodeStateUnusable = 8;
     public const int NodeInUse = 10;
+    public const int NodeNotUp = 11;
+    public const int NodeUnknownPeer = 12;
 
     public const int CoordinatorRefused = 1;
     public const int CoordinatorUnreachable = 3;

@@ -58,6 +58,22 @@ internal sealed class NodeProcess
 
     public async Task<NodeStatus> StatusAsync() => NodeStatus.Parse((await TryAsync("status", "--json")).Checked().Output);
 
+    /// <summary>Waits until the node is connected and sees so many others online, and returns what it says then.</summary>
+    public async Task<NodeStatus> WaitForPeersAsync(int others, TimeSpan deadline)
+    {
+        NodeStatus? status = null;
+        await Wait.UntilAsync(
+            $"{Name} is connected and sees {others} others online",
+            deadline,
+            async () =>
+            {
+                status = await StatusAsync();
+                return status.Coordinator.Connected && status.Peers.Count(peer => peer.Online) == others;
+            },
+            () => $"It says: {status}. {Daemon.Tail(LogFile)}");
+        return status!;
+    }
+
     /// <summary>kill -9.</summary>
     public Task KillAsync() => _process!.KillAsync();
 
