@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net;
 using System.Runtime.InteropServices;
 using Mesh.Coordinator.Hosting;
+using Mesh.Crypto;
 using Mesh.Protocol;
 using Mesh.Protocol.Control;
 using Microsoft.Extensions.Logging;
@@ -55,6 +56,14 @@ internal static class ServeCommand
 
     private static async Task<int> RunAsync(Terminal terminal, ServeOptions options, CancellationToken cancellation)
     {
+        try
+        {
+            CryptoLibraries.Require();
+        }
+        catch (CryptoUnavailableException e)
+        {
+            throw new CliFailure(ExitCode.Refused, e.Message);
+        }
         // From here on a signal means: stop in order. A second one, too.
         var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         void Stop(PosixSignalContext signal)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Mesh.Crypto;
 using Mesh.Node.Cli.Verbs;
 
 namespace Mesh.Node.Cli;
@@ -30,6 +31,11 @@ internal static class MeshCommand
         {
             await ReportAsync(streams.Error, e).ConfigureAwait(false);
             return (int)e.Code;
+        }
+        catch (CryptoUnavailableException e)
+        {
+            await ReportAsync(streams.Error, new UserException(ExitCode.Failed, e.Message)).ConfigureAwait(false);
+            return (int)ExitCode.Failed;
         }
         catch (OperationCanceledException)
         {

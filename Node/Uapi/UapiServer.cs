@@ -30,7 +30,7 @@ internal sealed class UapiServer : IDisposable
     /// <exception cref="IOException">Another process answers on the socket, or it can't be made.</exception>
     public static UapiServer Listen(string interfaceName, WireGuardDevice device, IUapiHost host)
     {
-        string path = System.IO.Path.Combine(Directory, interfaceName + ".sock");
+        string path = PathOf(interfaceName);
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
@@ -61,8 +61,29 @@ internal sealed class UapiServer : IDisposable
         }
     }
 
+    /// <summary>Waits for the end of the process that has the interface's socket now.</summary>
+    /// <returns>False when it did not end in time.</returns>
+    public static bool AwaitEnd(string interfaceName, TimeSpan limit)
+    {
+        if (limit < TimeSpan.FromMilliseconds(1)) return false;
+        using var connection = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            connection.Connect(new UnixDomainSocketEndPoint(PathOf(interfaceName)));
+            // It says nothing unless asked; so the only thing that can come is its end.
+            connection.ReceiveTimeout = (int)limit.TotalMilliseconds;
+            return connection.Receive(new byte[1]) == 0;
+        }
+        catch (SocketException e)
+        {
+            return e.SocketErrorCode is not (SocketError.TimedOut or SocketError.WouldBlock);
+        }
+    }
+
+    private static string PathOf(string interfaceName) => System.IO.Path.Combine(Directory, interfaceName + ".sock");
+
     /// <summary>True when a process accepts on the socket.</summary>
-    public static bool Answers(string path)
+    private static bool Answers(string path)
     {
         using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try

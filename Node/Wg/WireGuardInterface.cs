@@ -114,7 +114,7 @@ internal sealed class WireGuardInterface : IUapiHost, IDisposable
 
     /// <summary>
     /// An interface of this name may have been deleted a moment ago, with its process still on the way out: the interface is
-    /// ours already, the socket's name will be.
+    /// ours already, the socket's name will be when that process has ended.
     /// </summary>
     private static UapiServer ListenInTheEnd(string name, WireGuardDevice device, IUapiHost host)
     {
@@ -125,9 +125,9 @@ internal sealed class WireGuardInterface : IUapiHost, IDisposable
             {
                 return UapiServer.Listen(name, device, host);
             }
-            catch (IOException) when (waited.Elapsed < TakeOverLimit)
+            catch (IOException) when (UapiServer.AwaitEnd(name, TakeOverLimit - waited.Elapsed))
             {
-                Thread.Sleep(20);
+                // Ended: its name is free.
             }
         }
     }

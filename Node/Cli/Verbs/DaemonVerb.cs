@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Mesh.Crypto;
 using Mesh.Node.Daemon;
 using Mesh.Node.State;
 using Microsoft.Extensions.DependencyInjection;
@@ -48,6 +49,7 @@ internal static class DaemonVerb
 
     private static async Task<int> RunAsync(DaemonOptions options)
     {
+        CryptoLibraries.Require();
         using var state = StateDirectory.Open(options.StateDirectory);
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.SetMinimumLevel(LogLevel.Information);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using Mesh.Crypto;
 using Mesh.Node.Daemon;
 using Mesh.Node.Kernel;
 using Mesh.Node.Wg;
@@ -40,6 +41,7 @@ internal static class WgVerb
 
     private static async Task<int> RunAsync(string name, CommandStreams streams, Action ready)
     {
+        CryptoLibraries.Require();
         var terminated = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Terminate);
         using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Terminate);
