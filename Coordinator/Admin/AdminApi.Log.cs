@@ -13,13 +13,27 @@ internal static partial class AdminApi
     private static void MapLog(WebApplication app, AdminContext admin)
     {
         app.MapGet("/v1/networks/{network}/log", async c => await Json(c,
-            await AdminQueries.LogAsync(Network(c, admin), Query(c, LogQuery.MaxEvents, LogQuery.MaxEvents), c.RequestAborted),
-            AdminJson.Default.ListModelEventModel));
-        app.MapGet("/v1/networks/{network}/log/export", c => ExportAsync(c, Network(c, admin), Query(c, int.MaxValue, int.MaxValue)));
-        app.MapPost("/v1/networks/{network}/log/erase", c => EraseAsync(c, Network(c, admin)));
-        app.MapGet("/v1/backup", c => BackupAsync(c, admin));
+                await AdminQueries.LogAsync(admin, Network(c, admin), Query(c, LogQuery.MaxEvents, LogQuery.MaxEvents), c.RequestAborted),
+                AdminJson.Default.ListModelEventModel))
+            .Describe(new("listEvents", "Who did what, when and to what in a network, oldest first.")
+            {
+                Response = AdminJson.Default.ListModelEventModel, Query = LogQuery.Parameters(LogQuery.MaxEvents),
+            });
+        app.MapGet("/v1/networks/{network}/log/export", c => ExportAsync(c, admin, Network(c, admin), Query(c, int.MaxValue, int.MaxValue)))
+            .Describe(new("exportEvents", "The events of a network with their payloads, one JSON object a line.")
+            {
+                ContentType = "application/jsonl", Query = LogQuery.Parameters(int.MaxValue),
+            });
+        app.MapPost("/v1/networks/{network}/log/erase", c => EraseAsync(c, Network(c, admin)))
+            .Describe(new("erase", "Erases a person's or a deleted machine's data from the log, which still verifies.")
+            {
+                Request = AdminJson.Default.EraseModel, Response = AdminJson.Default.ErasedModel,
+            });
+        app.MapGet("/v1/backup", c => BackupAsync(c, admin))
+            .Describe(new("backup", "All networks, logs and keys; the root key only on the socket.") { ContentType = "application/x-tar" });
         app.MapPost("/v1/networks/{network}/log/verify", async c => await Json(c,
-            await AdminQueries.VerifyAsync(admin, Network(c, admin), c.RequestAborted), AdminJson.Default.VerificationModel));
+                await AdminQueries.VerifyAsync(admin, Network(c, admin), c.RequestAborted), AdminJson.Default.VerificationModel))
+            .Describe(new("verifyLog", "Checks the log on disk against its chain and signed heads.") { Response = AdminJson.Default.VerificationModel });
     }
 
     private static async Task EraseAsync(HttpContext context, NetworkHost network)
@@ -54,13 +68,13 @@ internal static partial class AdminApi
         context, Number(context, "after", 0, long.MaxValue) ?? 0, (int)(Number(context, "limit", 1, maxLimit) ?? limit));
 
     /// <summary>JSON lines, one event each, as they are read: the log may be larger than memory.</summary>
-    private static async Task ExportAsync(HttpContext context, NetworkHost network, LogQuery query)
+    private static async Task ExportAsync(HttpContext context, AdminContext admin, NetworkHost network, LogQuery query)
     {
         context.Response.ContentType = "application/jsonl";
         var formatter = new JsonFormatter(JsonFormatter.Settings.Default.WithFormatDefaultValues(true));
         int written = 0;
         await using var writer = new Utf8JsonWriter(context.Response.Body);
-        await foreach (var line in LogLine.ReadAsync(network.Runtime, context.RequestAborted))
+        await foreach (var line in LogLine.ReadAsync(network.Runtime, admin.Tokens.NameOf, context.RequestAborted))
         {
             if (!query.Matches(line)) continue;
             WriteLine(writer, formatter, line);

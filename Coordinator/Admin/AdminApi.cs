@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Mesh.Coordinator.Hosting;
@@ -20,34 +21,85 @@ internal sealed class ProblemException(Problem problem) : Exception(problem.Deta
 
 /// <summary>
 /// The admin API: JSON in and out, problem+json for whatever goes wrong. One line a route; what they do stands in
-/// <see cref="AdminQueries"/> and <see cref="AdminCommands"/>.
+/// <see cref="AdminQueries"/> and <see cref="AdminCommands"/>; what they take and answer, in their <see cref="AdminOperation"/>.
 /// </summary>
 internal static partial class AdminApi
 {
-    public static void Map(WebApplication app, AdminContext admin, ILogger log)
+    /// <param name="gate">What requests pass that come over the network; null for the socket, whose file rights say who may.</param>
+    public static void Map(WebApplication app, AdminContext admin, AdminGate? gate, ILogger log)
     {
         app.Use((context, next) => GuardAsync(context, next, log));
+        if (gate is not null) app.Use(gate.PassAsync);
         app.UseRouting();
-        app.MapGet("/v1/status", c => Json(c, AdminQueries.Status(admin), AdminJson.Default.StatusModel));
-        app.MapGet("/v1/root", c => Json(c, AdminQueries.Root(admin), AdminJson.Default.RootModel));
+        app.Use(RequestShape.CheckAsync);
+        app.MapGet("/v1/status", c => Json(c, AdminQueries.Status(admin), AdminJson.Default.StatusModel))
+            .Describe(new("getStatus", "How the coordinator is.") { Response = AdminJson.Default.StatusModel });
+        byte[]? document = null;
+        app.MapGet("/v1/openapi.json", c =>
+        {
+            c.Response.ContentType = "application/json";
+            document ??= OpenApiDocument.Write(((IEndpointRouteBuilder)app).DataSources);
+            return c.Response.Body.WriteAsync(document, c.RequestAborted).AsTask();
+        }).Describe(new("getDocument", "This document."));
+        MapTokens(app, admin);
         MapNetworks(app, admin);
         MapNodes(app, admin);
-        app.MapGet("/v1/networks", c => Json(c, AdminQueries.Networks(admin), AdminJson.Default.ListModelNetworkModel));
-        app.MapGet("/v1/networks/{network}/keys",
-            c => Json(c, AdminQueries.Keys(admin, Network(c, admin)), AdminJson.Default.ListModelKeyModel));
-        app.MapPost("/v1/networks/{network}/keys", async c => await Json(c,
-            await AdminCommands.CreateKeyAsync(admin, Network(c, admin), await ReadAsync(c, AdminJson.Default.CreateKeyModel), Caller.Of(c)),
-            AdminJson.Default.CreatedKeyModel, StatusCodes.Status201Created));
-        app.MapPost("/v1/networks/{network}/keys/{id}/revoke", async c => await Json(c,
-            await AdminCommands.RevokeKeyAsync(admin, Network(c, admin), Id(c), Caller.Of(c)), AdminJson.Default.KeyModel));
-        app.MapGet("/v1/networks/{network}/nodes",
-            c => Json(c, AdminQueries.Nodes(admin, Network(c, admin)), AdminJson.Default.ListModelNodeModel));
-        app.MapGet("/v1/networks/{network}/policy",
-            c => Json(c, AdminQueries.Policy(Network(c, admin)), AdminJson.Default.PolicyModel));
-        app.MapPut("/v1/networks/{network}/policy", async c => await Json(c,
-            await AdminCommands.SetPolicyAsync(Network(c, admin), await ReadAsync(c, AdminJson.Default.PolicyModel), Caller.Of(c)),
-            AdminJson.Default.PolicyModel));
+        MapKeys(app, admin);
+        app.MapGet("/v1/networks/{network}/policy", c =>
+            {
+                var network = Network(c, admin);
+                var state = network.Runtime.State;
+                return Tagged(c, AdminQueries.Policy(state), AdminJson.Default.PolicyModel, EntityTag.OfPolicy(state));
+            })
+            .Describe(new("getPolicy", "The policy of a network.") { Response = AdminJson.Default.PolicyModel, Tagged = true });
+        app.MapPut("/v1/networks/{network}/policy", async c =>
+            {
+                var network = Network(c, admin);
+                var state = await AdminCommands.SetPolicyAsync(c, network, await ReadAsync(c, AdminJson.Default.PolicyModel), Caller.Of(c));
+                await Tagged(c, AdminQueries.Policy(state), AdminJson.Default.PolicyModel, EntityTag.OfPolicy(state));
+            })
+            .Describe(new("setPolicy", "Replaces the policy of a network.")
+            {
+                Request = AdminJson.Default.PolicyModel, Response = AdminJson.Default.PolicyModel, Tagged = true,
+            });
         MapLog(app, admin);
+        MapRoot(app, admin);
+    }
+
+    private static void MapTokens(WebApplication app, AdminContext admin)
+    {
+        app.MapGet("/v1/tokens", c => Json(c, AdminQueries.Tokens(admin, Page.Of(c)), AdminJson.Default.ListModelTokenModel))
+            .Describe(new("listTokens", "The admin tokens, without their secrets.") { Response = AdminJson.Default.ListModelTokenModel, Query = Page.Query });
+        app.MapPost("/v1/tokens", async c => await Json(c,
+                AdminCommands.CreateToken(admin, await ReadAsync(c, AdminJson.Default.CreateTokenModel), Caller.Of(c)),
+                AdminJson.Default.CreatedTokenModel, StatusCodes.Status201Created))
+            .Describe(new("createToken", "Makes an admin token and shows its secret this once.")
+            {
+                Request = AdminJson.Default.CreateTokenModel, Response = AdminJson.Default.CreatedTokenModel, Status = StatusCodes.Status201Created,
+            });
+        app.MapPost("/v1/tokens/{id}/revoke", c => Json(c,
+                AdminQueries.Describe(admin.Tokens.Revoke(Id(c), Caller.Of(c).Actor), admin.Clock.GetUtcNow()), AdminJson.Default.TokenModel))
+            .Describe(new("revokeToken", "Ends an admin token.") { Response = AdminJson.Default.TokenModel });
+    }
+
+    private static void MapKeys(WebApplication app, AdminContext admin)
+    {
+        app.MapGet("/v1/networks/{network}/keys",
+                c => Json(c, AdminQueries.Keys(admin, Network(c, admin), Page.Of(c)), AdminJson.Default.ListModelKeyModel))
+            .Describe(new("listKeys", "The pre-auth keys of a network, without their secrets.")
+            {
+                Response = AdminJson.Default.ListModelKeyModel, Query = Page.Query,
+            });
+        app.MapPost("/v1/networks/{network}/keys", async c => await Json(c,
+                await AdminCommands.CreateKeyAsync(admin, Network(c, admin), await ReadAsync(c, AdminJson.Default.CreateKeyModel), Caller.Of(c)),
+                AdminJson.Default.CreatedKeyModel, StatusCodes.Status201Created))
+            .Describe(new("createKey", "Makes a pre-auth key and shows its secret and join link this once.")
+            {
+                Request = AdminJson.Default.CreateKeyModel, Response = AdminJson.Default.CreatedKeyModel, Status = StatusCodes.Status201Created,
+            });
+        app.MapPost("/v1/networks/{network}/keys/{id}/revoke", async c => await Json(c,
+                await AdminCommands.RevokeKeyAsync(admin, Network(c, admin), Id(c), Caller.Of(c)), AdminJson.Default.KeyModel))
+            .Describe(new("revokeKey", "Ends a pre-auth key; machines that it let in stay.") { Response = AdminJson.Default.KeyModel });
     }
 
     private static async Task GuardAsync(HttpContext context, RequestDelegate next, ILogger log)
@@ -76,7 +128,7 @@ internal static partial class AdminApi
         }
         catch (BadHttpRequestException e)
         {
-            problem = e.StatusCode == StatusCodes.Status413PayloadTooLarge ? Problems.TooLarge : Problems.Malformed;
+            problem = e.StatusCode == StatusCodes.Status413PayloadTooLarge ? Problems.TooLarge with { Field = "$" } : Problems.Malformed with { Field = "$" };
         }
         catch (Exception) when (context.RequestAborted.IsCancellationRequested)
         {
@@ -97,18 +149,26 @@ internal static partial class AdminApi
         return JsonSerializer.SerializeAsync(context.Response.Body, body, type, context.RequestAborted);
     }
 
+    /// <summary>As <see cref="Json"/>, with the entity tag of what is answered.</summary>
+    private static Task Tagged<T>(HttpContext context, T body, JsonTypeInfo<T> type, string? tag)
+    {
+        if (tag is not null) context.Response.Headers.ETag = tag;
+        return Json(context, body, type);
+    }
+
     private static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type)
         where T : class
     {
+        using var body = new MemoryStream();
+        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+        var bytes = body.GetBuffer().AsMemory(0, (int)body.Length);
         try
         {
-            return await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted)
-                ?? throw new ProblemException(Problems.Invalid("$", "is null"));
+            return JsonSerializer.Deserialize(bytes.Span, type) ?? throw new ProblemException(Problems.Invalid("$", "is null"));
         }
         catch (JsonException e)
         {
-            throw new ProblemException(new Problem(400, ProblemType.Malformed, "Malformed body",
-                $"The body is not what this address takes (line {e.LineNumber + 1}).", e.Path ?? "$"));
+            throw new ProblemException(RequestShape.ToProblem(e, bytes, type));
         }
     }
 
@@ -121,15 +181,15 @@ internal static partial class AdminApi
             });
 
     private static ulong Id(HttpContext context) =>
-        ulong.TryParse((string)context.GetRouteValue("id")!, out ulong id)
+        ulong.TryParse((string)context.GetRouteValue("id")!, NumberStyles.None, CultureInfo.InvariantCulture, out ulong id)
             ? id
             : throw new ProblemException(Problems.Invalid("id", "is not a number"));
 
-    private static long? Number(HttpContext context, string name, long least, long most)
+    internal static long? Number(HttpContext context, string name, long least, long most)
     {
         string? text = context.Request.Query[name];
         if (text is null) return null;
-        return long.TryParse(text, out long value) && value >= least && value <= most
+        return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) && value >= least && value <= most
             ? value
             : throw new ProblemException(Problems.Invalid(name, $"is not from {least} to {most}"));
     }
@@ -141,11 +201,13 @@ internal static partial class AdminApi
 /// <summary>Who asks, and by which key he would repeat it.</summary>
 internal readonly record struct Caller(Actor Actor, IdempotencyKey Key)
 {
+    public const int MaxKeyChars = 128;
+
     public static Caller Of(HttpContext context)
     {
         var actor = AdminListener.ActorOf(context);
         string? key = context.Request.Headers["Idempotency-Key"];
-        if (key is { Length: > 128 }) throw new ProblemException(Problems.Invalid("Idempotency-Key", "is over 128 characters"));
+        if (key is { Length: > MaxKeyChars }) throw new ProblemException(Problems.Invalid("Idempotency-Key", $"is over {MaxKeyChars} characters"));
         return new Caller(actor, key is { Length: > 0 }
             ? IdempotencyKey.From($"{context.Request.Method} {context.Request.Path} {actor}", key)
             : IdempotencyKey.None);

@@ -2,6 +2,7 @@ using Mesh.Coordinator.Hosting;
 using Mesh.Coordinator.Network;
 using Mesh.Coordinator.Policy;
 using Mesh.Protocol.Control;
+using Microsoft.AspNetCore.Http;
 
 namespace Mesh.Coordinator.Admin;
 
@@ -13,6 +14,7 @@ internal static class AdminCommands
     {
         if (model.ExpiresInSeconds is < 0 or > (long)int.MaxValue * 60)
             throw new ProblemException(Problems.Invalid("expiresInSeconds", "is not a lifetime in seconds"));
+        if (model.Tags?.Any(tag => tag is null) == true) throw new ProblemException(Problems.Invalid("tags", "holds a null"));
         var command = new CreatePreAuthKey
         {
             User = model.User ?? "",
@@ -36,13 +38,28 @@ internal static class AdminCommands
             AdminQueries.Describe(created.Key, admin.Clock.GetUtcNow()), text, admin.Links.Reveal(network.Runtime.Name, text));
     }
 
+    public static CreatedTokenModel CreateToken(AdminContext admin, CreateTokenModel model, Caller caller)
+    {
+        if (model.ExpiresInSeconds is < 0 || model.ExpiresInSeconds > (long)AdminTokens.MaxLifetime.TotalSeconds)
+            throw new ProblemException(Problems.Invalid("expiresInSeconds", $"is not from 0 (never) to {AdminTokens.MaxLifetime.TotalDays} days in seconds"));
+        TimeSpan? lifetime = model.ExpiresInSeconds switch
+        {
+            null => AdminTokens.DefaultLifetime,
+            0 => null,
+            { } seconds => TimeSpan.FromSeconds(seconds),
+        };
+        var (token, text) = admin.Tokens.Create(model.Name, lifetime, caller.Actor);
+        return new CreatedTokenModel(AdminQueries.Describe(token, admin.Clock.GetUtcNow()), text, admin.AdminAddress());
+    }
+
     public static async Task<KeyModel> RevokeKeyAsync(AdminContext admin, NetworkHost network, ulong id, Caller caller)
     {
         var key = await network.Runtime.ExecuteAsync(new RevokePreAuthKey(id), caller.Actor, caller.Key);
         return AdminQueries.Describe(key, admin.Clock.GetUtcNow());
     }
 
-    public static async Task<PolicyModel> SetPolicyAsync(NetworkHost network, PolicyModel model, Caller caller)
+    /// <returns>A state with the policy in it.</returns>
+    public static async Task<NetworkState> SetPolicyAsync(HttpContext context, NetworkHost network, PolicyModel model, Caller caller)
     {
         var preset = model.Preset switch
         {
@@ -50,7 +67,7 @@ internal static class AdminCommands
             "deny-all" => PolicyPreset.DenyAll,
             _ => throw new ProblemException(Problems.Invalid("preset", "is neither allow-all nor deny-all")),
         };
-        await network.Runtime.ExecuteAsync(new SetPolicy(preset), caller.Actor, caller.Key);
-        return AdminQueries.Policy(network);
+        await network.Runtime.ExecuteAsync(EntityTag.IfMatch(context, new SetPolicy(preset), EntityTag.OfPolicy), caller.Actor, caller.Key);
+        return network.Runtime.State;
     }
 }

@@ -4,4 +4,6 @@ using Mesh.Coordinator.Trust;
 namespace Mesh.Coordinator.Admin;
 
 /// <summary>What the admin API works on.</summary>
-internal sealed record AdminContext(StateDirectory State, NetworkSet Networks, CoordinatorKeys Keys, JoinLinks Links, TimeProvider Clock);
+/// <param name="AdminAddress">What --coordinator takes; null when the API is not served over the network.</param>
+internal sealed record AdminContext(
+    StateDirectory State, NetworkSet Networks, CoordinatorKeys Keys, AdminTokens Tokens, JoinLinks Links, Func<string?> AdminAddress, TimeProvider Clock);

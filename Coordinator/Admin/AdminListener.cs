@@ -27,9 +27,10 @@ internal static class AdminListener
         kestrel.ListenUnixSocket(socket, listen => listen.Protocols = HttpProtocols.Http1);
     }
 
-    /// <summary>Who asks, as unix(7) vouches for him.</summary>
+    /// <summary>Who asks: by his admin token, or as unix(7) vouches for him.</summary>
     public static Actor ActorOf(HttpContext context)
     {
+        if (context.Features.Get<AdminToken>() is { } token) return new Actor(ActorKind.AdminToken, token.Id);
         if (context.Features.Get<IConnectionSocketFeature>()?.Socket is not { } socket) return Actor.LocalAdmin(uint.MaxValue);
         Span<byte> credentials = stackalloc byte[12]; // struct ucred: pid, uid, gid
         return socket.GetRawSocketOption(SolSocket, SoPeerCred, credentials) == credentials.Length

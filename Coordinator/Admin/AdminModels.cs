@@ -7,7 +7,7 @@ namespace Mesh.Coordinator.Admin;
 // What the admin API says, and what --json prints: the same objects. Times are RFC 3339 in UTC; absent fields are unset.
 
 internal sealed record StatusModel(
-    string Version, string Address, string Pin, string StateDirectory, bool RootKeyHeld, DateTimeOffset IssuerExpires,
+    string Version, string Address, string? AdminAddress, string Pin, string StateDirectory, bool RootKeyHeld, DateTimeOffset IssuerExpires,
     IReadOnlyList<NetworkModel> Networks);
 
 internal sealed record NetworkModel(
@@ -82,11 +82,26 @@ internal sealed record ErasedModel(IReadOnlyList<long> Positions);
 
 internal sealed record VerificationProblemModel(long Position, string Problem);
 
-internal sealed record ListModel<T>(IReadOnlyList<T> Items);
+/// <param name="Next">Where the next page begins ("after"); absent on the last one.</param>
+internal sealed record ListModel<T>(IReadOnlyList<T> Items, string? Next = null);
+
+internal sealed record TokenModel(
+    ulong Id, string Name, string Status, DateTimeOffset CreatedAt, string CreatedBy, DateTimeOffset? ExpiresAt, DateTimeOffset? RevokedAt,
+    string? RevokedBy);
+
+/// <summary>A new admin token, with its secret, which is shown this once.</summary>
+/// <param name="Address">What --coordinator takes; absent when the admin API is not served over the network.</param>
+internal sealed record CreatedTokenModel(TokenModel Token, string Secret, string? Address);
+
+internal sealed record CreateTokenModel([property: JsonRequired] string Name)
+{
+    /// <summary>Absent: 90 days. 0: never.</summary>
+    public long? ExpiresInSeconds { get; init; }
+}
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-    NumberHandling = JsonNumberHandling.Strict, WriteIndented = true)]
+    NumberHandling = JsonNumberHandling.Strict, RespectNullableAnnotations = true, AllowDuplicateProperties = false, WriteIndented = true)]
 [JsonSerializable(typeof(StatusModel))]
 [JsonSerializable(typeof(RootModel))]
 [JsonSerializable(typeof(CreatedKeyModel))]
@@ -105,5 +120,8 @@ internal sealed record ListModel<T>(IReadOnlyList<T> Items);
 [JsonSerializable(typeof(KeyModel))]
 [JsonSerializable(typeof(ListModel<NodeModel>))]
 [JsonSerializable(typeof(ListModel<EventModel>))]
+[JsonSerializable(typeof(CreateTokenModel))]
+[JsonSerializable(typeof(CreatedTokenModel))]
+[JsonSerializable(typeof(ListModel<TokenModel>))]
 [JsonSerializable(typeof(Problem))]
 internal sealed partial class AdminJson : JsonSerializerContext;

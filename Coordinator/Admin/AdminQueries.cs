@@ -15,27 +15,33 @@ internal static class AdminQueries
         typeof(AdminQueries).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "?";
 
     public static StatusModel Status(AdminContext admin) => new(
-        Version, admin.Links.Address, Pin(admin), admin.State.Path, admin.Keys.HoldsRootKey, admin.Keys.IssuerExpires,
+        Version, admin.Links.Address, admin.AdminAddress(), Pin(admin), admin.State.Path, admin.Keys.HoldsRootKey, admin.Keys.IssuerExpires,
         [.. admin.Networks.All.Select(Describe)]);
 
     public static RootModel Root(AdminContext admin) => new(
         Pin(admin), admin.Links.Address, admin.Keys.HoldsRootKey, admin.Keys.IssuerExpires,
         Convert.ToBase64String(admin.Keys.RootSpki.Span));
 
-    public static ListModel<NetworkModel> Networks(AdminContext admin) => new([.. admin.Networks.All.Select(Describe)]);
+    public static ListModel<NetworkModel> Networks(AdminContext admin, Page page) => page.Take(admin.Networks.All, n => n.Runtime.Name, Describe);
 
-    public static ListModel<KeyModel> Keys(AdminContext admin, NetworkHost network)
+    public static ListModel<TokenModel> Tokens(AdminContext admin, Page page)
     {
         var now = admin.Clock.GetUtcNow();
-        return new([.. network.Runtime.State.PreAuthKeys.Values.OrderBy(key => key.Id).Select(key => Describe(key, now))]);
+        return page.Take(admin.Tokens.All, token => token.Id, token => Describe(token, now));
     }
 
-    public static ListModel<NodeModel> Nodes(AdminContext admin, NetworkHost network)
+    public static ListModel<KeyModel> Keys(AdminContext admin, NetworkHost network, Page page)
+    {
+        var now = admin.Clock.GetUtcNow();
+        return page.Take(network.Runtime.State.PreAuthKeys.Values, key => key.Id, key => Describe(key, now));
+    }
+
+    public static ListModel<NodeModel> Nodes(AdminContext admin, NetworkHost network, Page page)
     {
         var now = admin.Clock.GetUtcNow();
         var presence = network.Runtime.Presence.Current;
-        return new([.. network.Runtime.State.Nodes.Values.OrderBy(node => node.Name, StringComparer.Ordinal)
-            .Select(node => Describe(node, presence.Find(node.Id), network.Runtime.Presence.LastSeen(node.Id), now))]);
+        return page.Take(network.Runtime.State.Nodes.Values, node => node.Id,
+            node => Describe(node, presence.Find(node.Id), network.Runtime.Presence.LastSeen(node.Id), now));
     }
 
     public static NodeModel Node(AdminContext admin, NetworkHost network, ulong id)
@@ -53,21 +59,22 @@ internal static class AdminQueries
         var state = network.Runtime.State;
         if (ulong.TryParse(idOrName, System.Globalization.NumberStyles.None, null, out ulong id) && state.FindNode(id) is not null) return id;
         return state.FindByName(idOrName)?.Id ?? throw new CommandRefusedException(
-            RefusalReason.NodeUnknown, "This network has no node of that id or name; 'mesh-coordinator nodes list' shows them.");
+            RefusalReason.NodeUnknown, "This network has no node of that id or name; 'mesh-coordinator nodes list' shows them.") { Field = "node" };
     }
 
-    public static PolicyModel Policy(NetworkHost network) => new(Describe(network.Runtime.State.Policy.Preset));
+    public static PolicyModel Policy(NetworkState state) => new(Describe(state.Policy.Preset));
 
-    public static async Task<ListModel<EventModel>> LogAsync(NetworkHost network, LogQuery query, CancellationToken cancellationToken)
+    public static async Task<ListModel<EventModel>> LogAsync(
+        AdminContext admin, NetworkHost network, LogQuery query, CancellationToken cancellationToken)
     {
         List<EventModel> events = [];
-        await foreach (var line in LogLine.ReadAsync(network.Runtime, cancellationToken))
+        await foreach (var line in LogLine.ReadAsync(network.Runtime, admin.Tokens.NameOf, cancellationToken))
         {
             if (!query.Matches(line)) continue;
+            if (events.Count == query.Limit) return new(events, events[^1].Position.ToString(System.Globalization.CultureInfo.InvariantCulture));
             events.Add(new EventModel(
                 line.Position, line.Time, line.Who, line.Kind.ToString(), line.NodeId == 0 ? null : line.NodeId, line.Text, line.Erased,
                 line.Event.Hash.ToString()));
-            if (events.Count == query.Limit) break;
         }
         return new(events);
     }
@@ -89,6 +96,10 @@ internal static class AdminQueries
         key.Id, key.StatusAt(now).ToString().ToLowerInvariant(), NullIfEmpty(key.User), key.Tags, key.Reusable, key.Ephemeral, key.Uses,
         key.CreatedAt, key.ExpiresAt);
 
+    public static TokenModel Describe(AdminToken token, DateTimeOffset now) => new(
+        token.Id, token.Name, token.StatusAt(now).ToString().ToLowerInvariant(), token.CreatedAt, token.CreatedBy, token.ExpiresAt, token.RevokedAt,
+        token.RevokedBy);
+
     private static string Describe(PolicyPreset preset) => preset == PolicyPreset.AllowAll ? "allow-all" : "deny-all";
 
     public static NetworkModel Describe(NetworkHost network)
@@ -101,7 +112,7 @@ internal static class AdminQueries
             state.PurgeAt);
     }
 
-    private static NodeModel Describe(Node node, NodePresence? presence, DateTimeOffset? lastSeen, DateTimeOffset now) => new(
+    public static NodeModel Describe(Node node, NodePresence? presence, DateTimeOffset? lastSeen, DateTimeOffset now) => new(
         node.Id, node.Name, [.. node.Addresses.Select(a => a.ToString())], node.NodeKey.ToString(),
         node.LoggedOut ? "logged-out" : !node.Approved ? "pending" : node.IsMember(now) ? "member" : "expired",
         presence?.Online ?? false, lastSeen, NullIfEmpty(node.User), node.Tags, node.Ephemeral, node.CreatedAt, node.ExpiresAt,

@@ -16,6 +16,13 @@ internal sealed record LogQuery(
     /// <summary>Events in one answer; an export has no end of its own.</summary>
     public const int MaxEvents = 1000;
 
+    public static AdminQueryParameter[] Parameters(long maxLimit) =>
+    [
+        new("after", "Only events after this position.", 0, long.MaxValue), new("limit", "At most so many events.", 1, maxLimit),
+        new("actor", "Only what someone did: a part of who it was."), new("node", "Only events about a node: its id, or its name at the time."),
+        new("kind", "Only events of a kind."), new("since", "Only events from then on, RFC 3339."), new("until", "Only events before then, RFC 3339."),
+    ];
+
     public static LogQuery Of(HttpContext context, long after, int limit) => new(
         after, limit, Text(context, "actor"), Text(context, "node"), KindOf(context), Time(context, "since"), Time(context, "until"));
 

@@ -4,21 +4,28 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Mesh.Coordinator.Admin;
 using Mesh.Coordinator.Hosting;
+using Mesh.Protocol;
 using Mesh.Protocol.Control;
 
 namespace Mesh.Coordinator.Cli;
 
-/// <summary>Asks a running coordinator through its admin socket.</summary>
+/// <summary>Asks a running coordinator: through its admin socket, or over the network with its pin and an admin token.</summary>
 internal sealed class AdminClient : IDisposable
 {
     private const int MaxAnswerBytes = 64 * 1024 * 1024;
 
-    private readonly string _socket;
     private readonly HttpClient _http;
+    private readonly Func<Exception, CliFailure> _unreachable;
 
-    public AdminClient(string stateDirectory)
+    private AdminClient(HttpMessageHandler handler, Uri address, Func<Exception, CliFailure> unreachable)
     {
-        _socket = StateDirectory.AdminSocketOf(stateDirectory);
+        _http = new HttpClient(handler) { BaseAddress = address, MaxResponseContentBufferSize = MaxAnswerBytes, Timeout = Timeout.InfiniteTimeSpan };
+        _unreachable = unreachable;
+    }
+
+    public static AdminClient OverSocket(string stateDirectory)
+    {
+        string path = StateDirectory.AdminSocketOf(stateDirectory);
         var handler = new SocketsHttpHandler
         {
             UseProxy = false,
@@ -27,7 +34,7 @@ internal sealed class AdminClient : IDisposable
                 var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
                 try
                 {
-                    await socket.ConnectAsync(new UnixDomainSocketEndPoint(_socket), cancellation);
+                    await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellation);
                     return new NetworkStream(socket, ownsSocket: true);
                 }
                 catch
@@ -37,31 +44,74 @@ internal sealed class AdminClient : IDisposable
                 }
             },
         };
-        _http = new HttpClient(handler) { BaseAddress = new Uri("http://coordinator/"), MaxResponseContentBufferSize = MaxAnswerBytes };
+        return new AdminClient(handler, new Uri("http://coordinator/"), e =>
+            e.InnerException is SocketException { SocketErrorCode: SocketError.AccessDenied }
+                ? new CliFailure(ExitCode.Unreachable, $"the admin socket {path} is not ours to use",
+                    "run this as the user that runs the coordinator, or as root")
+                : new CliFailure(ExitCode.Unreachable, $"no coordinator answers at {path}",
+                    "is 'mesh-coordinator serve' running with this --state-dir?"));
+    }
+
+    /// <param name="token">An admin token's text.</param>
+    public static AdminClient OverNetwork(JoinLink link, string token)
+    {
+        var connection = new PinnedConnection(link, TimeProvider.System);
+        var client = new AdminClient(connection.CreateHandler(), new Uri($"https://{link.Authority}/"), e => Explain(e, link, connection.Verdict));
+        client._http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        return client;
     }
 
     public Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellation) =>
         SendAsync(HttpMethod.Get, path, null, type, cancellation);
 
+    /// <summary>As <see cref="GetAsync"/>, with the entity tag that a change of it can name.</summary>
+    public async Task<(T Value, string? Tag)> GetTaggedAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellation)
+    {
+        string? tag = null;
+        var value = await AskAsync(HttpMethod.Get, path, null, null, HttpCompletionOption.ResponseContentRead, async response =>
+        {
+            tag = response.Headers.ETag?.Tag;
+            return await ReadAsync(response, type, cancellation);
+        }, cancellation);
+        return (value, tag);
+    }
+
+    /// <summary>A whole list, page by page.</summary>
+    public async Task<ListModel<T>> ListAsync<T>(string path, JsonTypeInfo<ListModel<T>> type, CancellationToken cancellation)
+    {
+        List<T> items = [];
+        string? next = null;
+        do
+        {
+            var page = await GetAsync(next is null ? path : $"{path}?after={Uri.EscapeDataString(next)}", type, cancellation);
+            items.AddRange(page.Items);
+            next = page.Next;
+        }
+        while (next is not null);
+        return new ListModel<T>(items);
+    }
+
     public Task<T> PostAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellation) =>
         SendAsync(HttpMethod.Post, path, null, type, cancellation);
 
-    public Task<T> DeleteAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellation) =>
-        SendAsync(HttpMethod.Delete, path, null, type, cancellation);
+    /// <param name="ifMatch">Deletes only what still has this entity tag; null whatever it has.</param>
+    public Task<T> DeleteAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellation, string? ifMatch = null) =>
+        SendAsync(HttpMethod.Delete, path, null, type, cancellation, ifMatch);
 
     public Task<T> SendAsync<TBody, T>(
-        HttpMethod method, string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<T> type, CancellationToken cancellation)
+        HttpMethod method, string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<T> type, CancellationToken cancellation,
+        string? ifMatch = null)
     {
         var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, bodyType));
         content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        return SendAsync(method, path, content, type, cancellation);
+        return SendAsync(method, path, content, type, cancellation, ifMatch);
     }
 
     public void Dispose() => _http.Dispose();
 
     /// <summary>Copies a text answer of any length as it comes.</summary>
     public Task CopyAsync(string path, TextWriter output, CancellationToken cancellation) =>
-        AskAsync(HttpMethod.Get, path, null, HttpCompletionOption.ResponseHeadersRead, async response =>
+        AskAsync(HttpMethod.Get, path, null, null, HttpCompletionOption.ResponseHeadersRead, async response =>
         {
             using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(cancellation));
             char[] buffer = new char[16 * 1024];
@@ -71,7 +121,7 @@ internal sealed class AdminClient : IDisposable
 
     /// <summary>Copies an answer of any length as it comes.</summary>
     public Task CopyAsync(string path, Stream output, CancellationToken cancellation) =>
-        AskAsync(HttpMethod.Get, path, null, HttpCompletionOption.ResponseHeadersRead, async response =>
+        AskAsync(HttpMethod.Get, path, null, null, HttpCompletionOption.ResponseHeadersRead, async response =>
         {
             await using var from = await response.Content.ReadAsStreamAsync(cancellation);
             byte[] buffer = new byte[64 * 1024];
@@ -90,30 +140,28 @@ internal sealed class AdminClient : IDisposable
         }, cancellation);
 
     private Task<T> SendAsync<T>(
-        HttpMethod method, string path, HttpContent? content, JsonTypeInfo<T> type, CancellationToken cancellation) =>
-        AskAsync(method, path, content, HttpCompletionOption.ResponseContentRead, async response =>
-            JsonSerializer.Deserialize(await response.Content.ReadAsByteArrayAsync(cancellation), type) ?? throw new JsonException("null"), cancellation);
+        HttpMethod method, string path, HttpContent? content, JsonTypeInfo<T> type, CancellationToken cancellation, string? ifMatch = null) =>
+        AskAsync(method, path, content, ifMatch, HttpCompletionOption.ResponseContentRead, response => ReadAsync(response, type, cancellation), cancellation);
+
+    private static async Task<T> ReadAsync<T>(HttpResponseMessage response, JsonTypeInfo<T> type, CancellationToken cancellation) =>
+        JsonSerializer.Deserialize(await response.Content.ReadAsByteArrayAsync(cancellation), type) ?? throw new JsonException("null");
 
     private async Task<T> AskAsync<T>(
-        HttpMethod method, string path, HttpContent? content, HttpCompletionOption until, Func<HttpResponseMessage, Task<T>> read,
+        HttpMethod method, string path, HttpContent? content, string? ifMatch, HttpCompletionOption until, Func<HttpResponseMessage, Task<T>> read,
         CancellationToken cancellation)
     {
         using var request = new HttpRequestMessage(method, path) { Content = content };
+        if (ifMatch is not null) request.Headers.TryAddWithoutValidation("If-Match", ifMatch);
         try
         {
             using var response = await _http.SendAsync(request, until, cancellation);
             if (!response.IsSuccessStatusCode) throw Refusal(response, await response.Content.ReadAsByteArrayAsync(cancellation));
             return await read(response);
         }
-        catch (HttpRequestException e) when (e.InnerException is SocketException { SocketErrorCode: SocketError.AccessDenied })
+        catch (Exception e) when (e is HttpRequestException or ArgumentOutOfRangeException or IOException
+            || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
-            throw new CliFailure(ExitCode.Unreachable, $"the admin socket {_socket} is not ours to use",
-                "run this as the user that runs the coordinator, or as root");
-        }
-        catch (Exception e) when (e is HttpRequestException or ArgumentOutOfRangeException or IOException)
-        {
-            throw new CliFailure(ExitCode.Unreachable, $"no coordinator answers at {_socket}",
-                "is 'mesh-coordinator serve' running with this --state-dir?");
+            throw _unreachable(e);
         }
         catch (JsonException)
         {
@@ -137,6 +185,24 @@ internal sealed class AdminClient : IDisposable
         return problem is null
             ? new CliFailure(ExitCode.Refused, $"the coordinator answered with status {(int)response.StatusCode}",
                 "use the mesh-coordinator program of the version that runs")
-            : new CliFailure(ExitCode.Refused, problem.Detail);
+            : new CliFailure(problem.Type == ProblemType.Token ? ExitCode.TokenRefused : ExitCode.Refused, problem.Detail);
+    }
+
+    private static CliFailure Explain(Exception e, JoinLink link, TrustVerdict? verdict)
+    {
+        bool isTls = e is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError };
+        return (isTls ? verdict : null) switch
+        {
+            TrustVerdict.WrongPin => new CliFailure(ExitCode.Unreachable,
+                $"the server at {link.Authority} is a coordinator, but not the one that the pin names; it was sent nothing",
+                "take the address anew from 'mesh-coordinator status' on the coordinator's machine; ask yourself why it changed"),
+            TrustVerdict.Expired => new CliFailure(ExitCode.Unreachable,
+                $"the certificate of the coordinator at {link.Authority} has expired; it was sent nothing",
+                "check this machine's clock; 'mesh-coordinator root show' says until when the issuer is good"),
+            TrustVerdict.NotACoordinator or TrustVerdict.NotSignedByRoot => new CliFailure(ExitCode.Unreachable,
+                $"the server at {link.Authority} is not the coordinator that the pin names; it was sent nothing", "check host and port"),
+            _ => new CliFailure(ExitCode.Unreachable, $"no coordinator answers at {link.Authority}",
+                "is it served with --admin-listen, and is this the admin port, not that of the nodes?"),
+        };
     }
 }

@@ -5,16 +5,17 @@ namespace Mesh.Coordinator.Cli;
 /// <summary>What every verb that asks a running coordinator has in common.</summary>
 internal static class AdminVerb
 {
-    /// <summary>A verb with --state-dir and --json.</summary>
+    /// <summary>A verb with the options of <see cref="AdminTarget"/> and --json.</summary>
     /// <param name="example">A command line that works, shown in --help.</param>
     /// <param name="run">Given the client, the parsed line and whether --json was said; its result is the exit code.</param>
     public static Command Create(
         string name, string description, string example, Terminal terminal, Func<AdminClient, ParseResult, bool, CancellationToken, Task<int>> run,
         params Symbol[] symbols)
     {
-        var stateDir = CommonOptions.StateDir();
+        var target = new AdminTarget();
         var json = CommonOptions.Json();
-        var command = new Command(name, $"{description}\n\nExample:\n  mesh-coordinator {example}") { stateDir, json };
+        var command = new Command(name, $"{description}\n\nExample:\n  mesh-coordinator {example}") { json };
+        foreach (var option in target.Options) command.Options.Add(option);
         foreach (var symbol in symbols)
         {
             if (symbol is Option option) command.Options.Add(option);
@@ -22,7 +23,7 @@ internal static class AdminVerb
         }
         command.SetAction((line, cancellation) => GuardAsync(terminal, async () =>
         {
-            using var client = new AdminClient(line.GetRequiredValue(stateDir));
+            using var client = target.Connect(terminal, line);
             return await run(client, line, line.GetValue(json), cancellation);
         }));
         return command;

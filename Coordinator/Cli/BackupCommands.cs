@@ -33,8 +33,7 @@ internal static class BackupCommands
 
     public static Command Restore(Terminal terminal)
     {
-        var stateDir = CommonOptions.StateDir();
-        stateDir.Description = "The state directory to make";
+        var stateDir = new Option<string>("--state-dir") { Description = "The state directory to make", Required = true, HelpName = "DIR" };
         var input = new Option<string>("--input") { Description = "The backup", Required = true, HelpName = "FILE" };
         var json = CommonOptions.Json();
         var command = new Command("restore", RestoreHelp) { stateDir, input, json };

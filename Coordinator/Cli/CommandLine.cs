@@ -13,8 +13,13 @@ internal static class CommandLine
           mesh-coordinator policy set --allow-all --yes --state-dir DIR
           mesh-coordinator keys create --state-dir DIR
 
+        Administer it from a laptop: serve with --admin-listen, make a token on the server, and keep it in a file there:
+          mesh-coordinator serve --state-dir DIR --listen 0.0.0.0:8443 --admin-listen 0.0.0.0:8444 --public-host HOST:8443
+          mesh-coordinator tokens create my-laptop --state-dir DIR
+          mesh-coordinator status --coordinator mesh://HOST:8444/PIN --token-file FILE
+
         Exit codes: 0 done; 1 refused, or something is wrong; 2 wrong command line, nothing changed; 3 no coordinator
-        answers; 'serve --help' lists those of serve.
+        answers, or not the one that the pin names; 4 the admin token is not good; 'serve --help' lists those of serve.
         """;
 
     public static async Task<int> RunAsync(string[] args, Terminal terminal)
@@ -22,7 +27,8 @@ internal static class CommandLine
         var root = new RootCommand(Description)
         {
             ServeCommand.Create(terminal), StatusCommands.Status(terminal), KeysCommand.Create(terminal), NodesCommand.Create(terminal),
-            PolicyCommand.Create(terminal), LogCommand.Create(terminal), NetworksCommand.Create(terminal), StatusCommands.Root(terminal),
+            PolicyCommand.Create(terminal), LogCommand.Create(terminal), NetworksCommand.Create(terminal), TokensCommand.Create(terminal),
+            StatusCommands.Root(terminal),
             BackupCommands.Backup(terminal), BackupCommands.Restore(terminal),
         };
         var line = root.Parse(args);

@@ -5,11 +5,6 @@ namespace Mesh.Coordinator.Cli;
 /// <summary>The options that most verbs share.</summary>
 internal static class CommonOptions
 {
-    public static Option<string> StateDir() => new("--state-dir")
-    {
-        Description = "The coordinator's state directory; its admin socket is there", Required = true, HelpName = "DIR",
-    };
-
     public static Option<string> Network() => new("--network")
     {
         Description = "Which network", DefaultValueFactory = _ => Protocol.NetworkName.Default, HelpName = "NAME",

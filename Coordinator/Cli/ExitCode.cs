@@ -11,8 +11,11 @@ internal static class ExitCode
     /// <summary>The command line is wrong, or a confirmation is missing; nothing was changed.</summary>
     public const int Usage = 2;
 
-    /// <summary>No coordinator answers at the admin socket.</summary>
+    /// <summary>No coordinator answers, or not the one that the pin names.</summary>
     public const int Unreachable = 3;
+
+    /// <summary>The coordinator does not take the admin token: unknown, expired or revoked.</summary>
+    public const int TokenRefused = 4;
 
     /// <summary>serve: another coordinator runs on the state directory.</summary>
     public const int StateDirectoryInUse = 10;

@@ -50,7 +50,7 @@ internal static class KeysCommand
             "list", "Lists the keys of a network, without their secrets.", "keys list --state-dir /var/lib/mesh-coordinator", terminal,
             async (client, line, json, cancellation) =>
             {
-                var keys = await client.GetAsync(Paths.Keys(line.GetValue(network)!), AdminJson.Default.ListModelKeyModel, cancellation);
+                var keys = await client.ListAsync(Paths.Keys(line.GetValue(network)!), AdminJson.Default.ListModelKeyModel, cancellation);
                 if (json) terminal.Json(keys, AdminJson.Default.ListModelKeyModel);
                 else
                 {

@@ -32,7 +32,7 @@ internal static class LogCommand
                             e.Position.ToString(CultureInfo.InvariantCulture), Terminal.Time(e.Time), e.Actor, e.What,
                         })],
                         "no such events");
-                    if (events.Items.Count == LogQuery.MaxEvents) terminal.Note($"more may follow: --after {events.Items[^1].Position}");
+                    if (events.Next is { } next) terminal.Note($"there are more; go on with --after {next}");
                 }
                 return ExitCode.Ok;
             },

@@ -21,15 +21,15 @@ internal static class LogVerifyCommand
     public static Command Create(Terminal terminal)
     {
         var network = CommonOptions.Network();
-        var stateDir = CommonOptions.StateDir();
-        stateDir.Required = false;
+        var target = new AdminTarget();
         var json = CommonOptions.Json();
         var file = new Option<string?>("--file") { Description = "A copied log.db", HelpName = "FILE" };
         var rootKey = new Option<string?>("--root-key")
         {
             Description = "With --file: the root's certificate or public key, as DER, PEM, or the publicKey of 'root show --json'", HelpName = "FILE",
         };
-        var command = new Command("verify", Help) { network, stateDir, json, file, rootKey };
+        var command = new Command("verify", Help) { network, json, file, rootKey };
+        foreach (var option in target.Options) command.Options.Add(option);
         command.SetAction((line, cancellation) => AdminVerb.GuardAsync(terminal, async () =>
         {
             if ((line.GetValue(file) is null) != (line.GetValue(rootKey) is null))
@@ -41,8 +41,7 @@ internal static class LogVerifyCommand
             }
             else
             {
-                using var client = new AdminClient(line.GetValue(stateDir)
-                    ?? throw new CliFailure(ExitCode.Usage, "log verify needs --state-dir, or --file and --root-key"));
+                using var client = target.Connect(terminal, line);
                 found = await client.PostAsync(Paths.Log(line.GetValue(network)!) + "/verify", AdminJson.Default.VerificationModel, cancellation);
             }
             if (line.GetValue(json)) terminal.Json(found, AdminJson.Default.VerificationModel);

@@ -46,7 +46,7 @@ internal static class NetworksCommand
         "list", "Lists the networks.", "networks list --state-dir /var/lib/mesh-coordinator", terminal,
         async (client, _, json, cancellation) =>
         {
-            var networks = await client.GetAsync(Paths.Networks, AdminJson.Default.ListModelNetworkModel, cancellation);
+            var networks = await client.ListAsync(Paths.Networks, AdminJson.Default.ListModelNetworkModel, cancellation);
             if (json) terminal.Json(networks, AdminJson.Default.ListModelNetworkModel);
             else Print(terminal, networks.Items);
             return ExitCode.Ok;

@@ -76,12 +76,13 @@ internal static class NodeVerbs
             async (client, line, json, cancellation) =>
             {
                 string path = Paths.Node(line.GetValue(network)!, line.GetRequiredValue(node));
-                var present = await client.GetAsync(path, AdminJson.Default.NodeModel, cancellation);
+                var (present, tag) = await client.GetTaggedAsync(path, AdminJson.Default.NodeModel, cancellation);
                 if (!Confirmation.Given(terminal, line.GetValue(yes), "nodes delete",
                     $"Delete {present.Name} ({string.Join(' ', present.Addresses)}, {(present.Online ? "online" : "offline")})?")) return ExitCode.Usage;
-                // By its id: the name may be another's by now.
+                // By its id, since the name may be another's by now; and, when somebody looked, only as it was shown.
                 var deleted = await client.DeleteAsync(
-                    Paths.Node(line.GetValue(network)!, present.Id.ToString(CultureInfo.InvariantCulture)), AdminJson.Default.NodeModel, cancellation);
+                    Paths.Node(line.GetValue(network)!, present.Id.ToString(CultureInfo.InvariantCulture)), AdminJson.Default.NodeModel, cancellation,
+                    line.GetValue(yes) ? null : tag);
                 Say(terminal, deleted, json, $"node {deleted.Name} is deleted");
                 return ExitCode.Ok;
             },

@@ -19,13 +19,13 @@ internal static class NodesCommand
             "list", "Lists the machines of a network.", "nodes list --state-dir /var/lib/mesh-coordinator --json", terminal,
             async (client, line, json, cancellation) =>
             {
-                var nodes = await client.GetAsync(Paths.Nodes(line.GetValue(network)!), AdminJson.Default.ListModelNodeModel, cancellation);
+                var nodes = await client.ListAsync(Paths.Nodes(line.GetValue(network)!), AdminJson.Default.ListModelNodeModel, cancellation);
                 if (json) terminal.Json(nodes, AdminJson.Default.ListModelNodeModel);
                 else
                 {
                     terminal.Table(
                         ["NAME", "ADDRESSES", "STATE", "ONLINE", "LAST SEEN", "USER", "TAGS", "EXPIRES", "ID"],
-                        [.. nodes.Items.Select(n => new[]
+                        [.. nodes.Items.OrderBy(n => n.Name, StringComparer.Ordinal).Select(n => new[]
                         {
                             n.Name, string.Join(' ', n.Addresses), n.State, n.Online ? "yes" : "no", Terminal.Time(n.LastSeen),
                             n.User ?? "-", n.Tags.Count == 0 ? "-" : string.Join(' ', n.Tags), Terminal.Time(n.ExpiresAt, "never"),

@@ -6,6 +6,7 @@ internal static class Paths
     public const string Status = "/v1/status";
     public const string Root = "/v1/root";
     public const string Backup = "/v1/backup";
+    public const string Tokens = "/v1/tokens";
     public const string Networks = "/v1/networks";
 
     public static string Network(string network) => Protocol.NetworkName.IsValid(network)

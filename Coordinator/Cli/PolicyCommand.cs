@@ -37,10 +37,11 @@ internal static class PolicyCommand
                     throw new CliFailure(ExitCode.Usage, "policy set takes one of --allow-all and --deny-all; nothing was changed");
                 string wanted = line.GetValue(allowAll) ? "allow-all" : "deny-all";
                 string path = Paths.Policy(line.GetValue(network)!);
-                var present = await client.GetAsync(path, AdminJson.Default.PolicyModel, cancellation);
+                var (present, tag) = await client.GetTaggedAsync(path, AdminJson.Default.PolicyModel, cancellation);
                 if (!line.GetValue(yes) && !MayGoOn(terminal, present.Preset, wanted, line.GetValue(network)!)) return ExitCode.Usage;
                 var policy = await client.SendAsync(
-                    HttpMethod.Put, path, new PolicyModel(wanted), AdminJson.Default.PolicyModel, AdminJson.Default.PolicyModel, cancellation);
+                    HttpMethod.Put, path, new PolicyModel(wanted), AdminJson.Default.PolicyModel, AdminJson.Default.PolicyModel, cancellation,
+                    line.GetValue(yes) ? null : tag);
                 Print(terminal, policy, json);
                 return ExitCode.Ok;
             },

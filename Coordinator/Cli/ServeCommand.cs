@@ -13,10 +13,12 @@ namespace Mesh.Coordinator.Cli;
 internal static class ServeCommand
 {
     private const string Help = """
-        Runs the coordinator: the node API over TLS on --listen, and the admin API on a socket in --state-dir.
+        Runs the coordinator: the node API over TLS on --listen, the admin API on a socket in --state-dir and, with
+        --admin-listen, over TLS for whoever has an admin token (see tokens create --help).
 
         Example:
-          mesh-coordinator serve --state-dir /var/lib/mesh-coordinator --listen 0.0.0.0:8443 --public-host mesh.example.com:8443
+          mesh-coordinator serve --state-dir /var/lib/mesh-coordinator --listen 0.0.0.0:8443 --public-host mesh.example.com:8443 \
+            --admin-listen 0.0.0.0:8444
 
         Exit codes:
           0   stopped by SIGTERM or SIGINT        12  the address is taken or not ours
@@ -30,29 +32,38 @@ internal static class ServeCommand
     {
         var stateDir = new Option<string>("--state-dir") { Description = "Where keys and logs are kept; made if missing", Required = true, HelpName = "DIR" };
         var listen = new Option<string>("--listen") { Description = "Where nodes reach it, such as 0.0.0.0:8443 or [::]:8443", Required = true, HelpName = "ADDR:PORT" };
+        var adminListen = new Option<string?>("--admin-listen") { Description = "Where administrators with a token reach it, such as 0.0.0.0:8444; by default nowhere", HelpName = "ADDR:PORT" };
         var publicHost = new Option<string?>("--public-host") { Description = "What join links carry; by default the address listened on", HelpName = "HOST:PORT" };
         var rate = new Option<int>("--requests-per-address")
         {
             Description = "Requests that one source address may make a second; raise it for fleets behind one address",
             DefaultValueFactory = _ => ControlLimits.RequestsPerSecondPerAddress, HelpName = "COUNT",
         };
-        var command = new Command("serve", Help) { stateDir, listen, publicHost, rate };
+        var command = new Command("serve", Help) { stateDir, listen, adminListen, publicHost, rate };
         command.SetAction((line, cancellation) => AdminVerb.GuardAsync(terminal, () =>
         {
-            if (!IPEndPoint.TryParse(line.GetValue(listen)!, out var endPoint) || !line.GetValue(listen)!.Contains(':', StringComparison.Ordinal))
-                throw new CliFailure(ExitCode.Usage, "--listen is not an address and a port", "say ADDR:PORT, such as 0.0.0.0:8443 or [::]:8443");
+            var endPoint = EndPoint("--listen", line.GetValue(listen)!);
+            var adminEndPoint = line.GetValue(adminListen) is { } admin ? EndPoint("--admin-listen", admin) : null;
+            if (adminEndPoint is { Port: not 0 } && adminEndPoint.Equals(endPoint))
+                throw new CliFailure(ExitCode.Usage, "--admin-listen is the same as --listen", "give administrators a port of their own");
             if (line.GetValue(publicHost) is { } host && !JoinLink.TrySplitAuthority(host, out _, out _))
                 throw new CliFailure(ExitCode.Usage, "--public-host is not a host and a port", "say HOST:PORT, such as mesh.example.com:8443");
             if (line.GetValue(rate) is < 1 or > 1_000_000)
                 throw new CliFailure(ExitCode.Usage, "--requests-per-address is not from 1 to 1000000");
             return RunAsync(terminal, new ServeOptions
             {
-                StateDirectory = line.GetRequiredValue(stateDir), Listen = endPoint, PublicHost = line.GetValue(publicHost),
+                StateDirectory = line.GetRequiredValue(stateDir), Listen = endPoint, AdminListen = adminEndPoint,
+                PublicHost = line.GetValue(publicHost),
                 RequestsPerSecondPerAddress = line.GetValue(rate),
             }, cancellation);
         }));
         return command;
     }
+
+    private static IPEndPoint EndPoint(string option, string text) =>
+        IPEndPoint.TryParse(text, out var endPoint) && text.Contains(':', StringComparison.Ordinal)
+            ? endPoint
+            : throw new CliFailure(ExitCode.Usage, $"{option} is not an address and a port", "say ADDR:PORT, such as 0.0.0.0:8443 or [::]:8443");
 
     private static async Task<int> RunAsync(Terminal terminal, ServeOptions options, CancellationToken cancellation)
     {

@@ -18,6 +18,7 @@ internal static class StatusCommands
             }
             terminal.Line($"mesh-coordinator {status.Version}, state in {status.StateDirectory}");
             terminal.Line($"address  {status.Address}");
+            terminal.Line($"admin    {status.AdminAddress ?? "on this machine only; serve with --admin-listen for more"}");
             terminal.Line($"root key {(status.RootKeyHeld ? "here" : "elsewhere")}, issuer good until {Terminal.Time(status.IssuerExpires)}");
             NetworksCommand.Print(terminal, status.Networks);
             return ExitCode.Ok;

@@ -6,7 +6,8 @@ using Spectre.Console;
 namespace Mesh.Coordinator.Cli;
 
 /// <summary>Where a verb's words go: results to stdout, everything else to stderr. Replaced as a whole by tests.</summary>
-internal sealed class Terminal(TextWriter output, TextWriter error, TextReader input, bool isInteractive)
+internal sealed class Terminal(
+    TextWriter output, TextWriter error, TextReader input, bool isInteractive, Func<string, string?>? environment = null)
 {
     // A table that is piped somewhere is not wrapped to a terminal that isn't there.
     private const int PipedWidth = 400;
@@ -16,6 +17,8 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
 
     /// <summary>Somebody sits there who can answer a question.</summary>
     public bool IsInteractive { get; } = isInteractive;
+
+    public string? Environment(string name) => (environment ?? System.Environment.GetEnvironmentVariable)(name);
 
     public TextWriter Error { get; } = error;
 

@@ -13,6 +13,8 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -20,9 +22,9 @@ using Microsoft.Extensions.Logging;
 namespace Mesh.Coordinator.Hosting;
 
 /// <summary>
-/// A coordinator at work: its state directory, keys and networks, and two listeners that share nothing but those: the node
-/// API over TLS, and the admin API on a unix socket. Each is a web host of its own, so that no path of one can be reached
-/// through the other.
+/// A coordinator at work: its state directory, keys and networks, and listeners that share nothing but those: the node
+/// API over TLS, and the admin API on a unix socket and, when asked for, over TLS. Each is a web host of its own, so that no
+/// path of one can be reached through the other, and strangers cannot use up what the socket needs.
 /// </summary>
 internal sealed partial class CoordinatorServer : IAsyncDisposable
 {
@@ -38,22 +40,32 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
     private readonly PreviousKeyRetirement _retirement;
     private readonly CoordinatorMetrics _metrics;
     private readonly WebApplication _nodeApi;
-    private readonly WebApplication _adminApi;
+    private readonly IReadOnlyList<WebApplication> _adminApis;
 
     private CoordinatorServer(
         StateDirectory state, CoordinatorKeys keys, NetworkSet networks, ChallengeTable challenges,
-        PreviousKeyRetirement retirement, CoordinatorMetrics metrics, WebApplication nodeApi, WebApplication adminApi, IPEndPoint endPoint)
+        PreviousKeyRetirement retirement, CoordinatorMetrics metrics, WebApplication nodeApi, IReadOnlyList<WebApplication> adminApis,
+        IPEndPoint endPoint, IPEndPoint? adminEndPoint, AdminTokens tokens)
     {
-        (_state, _keys, _networks, _challenges, _retirement, _metrics, _nodeApi, _adminApi, EndPoint) =
-            (state, keys, networks, challenges, retirement, metrics, nodeApi, adminApi, endPoint);
+        (_state, _keys, _networks, _challenges, _retirement, _metrics, _nodeApi, _adminApis, EndPoint, AdminEndPoint) =
+            (state, keys, networks, challenges, retirement, metrics, nodeApi, adminApis, endPoint, adminEndPoint);
+        Tokens = tokens;
     }
 
     /// <summary>Where nodes reach it; the real port when 0 was asked for.</summary>
     public IPEndPoint EndPoint { get; }
 
+    /// <summary>Where the admin API is served over the network; null when it is not.</summary>
+    public IPEndPoint? AdminEndPoint { get; }
+
     public NetworkSet Networks => _networks;
 
     public CoordinatorKeys Keys => _keys;
+
+    public AdminTokens Tokens { get; }
+
+    /// <summary>Every address of the admin API.</summary>
+    public IEnumerable<EndpointDataSource> AdminEndpoints => ((IEndpointRouteBuilder)_adminApis[0]).DataSources;
 
     public string AdminSocket => _state.AdminSocket;
 
@@ -73,6 +85,7 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
             var log = loggers.CreateLogger<CoordinatorServer>();
             if (state.WasTightened) LogTightened(log, state.Path);
             var keys = Opened(opened, CoordinatorKeys.Open(state, clock));
+            var tokens = AdminTokens.Open(state, clock, loggers.CreateLogger<AdminTokens>());
             var metrics = Opened(opened, new CoordinatorMetrics());
             var challenges = Opened(opened, new ChallengeTable(clock));
             var retirement = Opened(opened, new PreviousKeyRetirement(clock, loggers.CreateLogger<PreviousKeyRetirement>()));
@@ -91,15 +104,32 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
                 metrics, loggers.CreateLogger<NodeApiPipeline>());
 
             var nodeApi = Opened(opened, BuildNodeApi(options, keys, clock, pipeline, configureLogging));
-            await StartAsync(nodeApi, options.Listen.ToString());
+            await StartAsync(nodeApi, options.Listen.ToString(), "--listen");
             var endPoint = BoundTo(nodeApi, options.Listen);
             var links = new JoinLinks(keys.Pin, options.PublicHost, endPoint);
-            var adminApi = Opened(opened, BuildAdminApi(state, clock, networks, keys, links, loggers, configureLogging));
+            JoinLinks? adminLinks = null;
+            var admin = new AdminContext(state, networks, keys, tokens, links, () => adminLinks?.Address, clock);
+            var adminApi = Opened(opened, BuildAdminApi(
+                admin, null, kestrel => AdminListener.Configure(kestrel, state.AdminSocket), loggers, configureLogging));
+            List<WebApplication> adminApis = [adminApi];
+            IPEndPoint? adminEndPoint = null;
+            if (options.AdminListen is { } adminListen)
+            {
+                var handshakes = new AddressRateLimiter(clock, AdminGate.RequestsPerSecond, 4 * AdminGate.RequestsPerSecond);
+                var remoteApi = Opened(opened, BuildAdminApi(
+                    admin, new AdminGate(tokens, clock), kestrel => AdminTlsListener.Configure(kestrel, adminListen, keys, handshakes), loggers,
+                    configureLogging));
+                adminApis.Add(remoteApi);
+                await StartAsync(remoteApi, adminListen.ToString(), "--admin-listen");
+                adminEndPoint = BoundTo(remoteApi, adminListen);
+                adminLinks = JoinLinks.ForAdmin(keys.Pin, options.PublicHost, adminEndPoint);
+                LogServingAdmin(log, adminEndPoint, adminLinks.Address);
+            }
             File.Delete(state.AdminSocket);
-            await StartAsync(adminApi, state.AdminSocket);
+            await StartAsync(adminApi, state.AdminSocket, "--state-dir");
             File.SetUnixFileMode(state.AdminSocket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
             LogServing(log, endPoint, links.Address, networks.All.Count);
-            return new CoordinatorServer(state, keys, networks, challenges, retirement, metrics, nodeApi, adminApi, endPoint);
+            return new CoordinatorServer(state, keys, networks, challenges, retirement, metrics, nodeApi, adminApis, endPoint, adminEndPoint, tokens);
         }
         catch
         {
@@ -113,10 +143,10 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
         _networks.Stop();
         using (var timeout = new CancellationTokenSource(StopTimeout))
         {
-            await _adminApi.StopAsync(timeout.Token);
+            foreach (var api in _adminApis) await api.StopAsync(timeout.Token);
             await _nodeApi.StopAsync(timeout.Token);
         }
-        foreach (object thing in new object[] { _adminApi, _nodeApi, _networks, _retirement, _challenges, _metrics, _keys })
+        foreach (object thing in _adminApis.Concat(new object[] { _nodeApi, _networks, _retirement, _challenges, _metrics, _keys }))
             await CloseAsync(thing);
         File.Delete(_state.AdminSocket);
         _state.Dispose();
@@ -136,14 +166,13 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
     }
 
     private static WebApplication BuildAdminApi(
-        StateDirectory state, TimeProvider clock, NetworkSet networks, CoordinatorKeys keys, JoinLinks links, ILoggerFactory loggers,
-        Action<ILoggingBuilder> configureLogging)
+        AdminContext admin, AdminGate? gate, Action<KestrelServerOptions> listen, ILoggerFactory loggers, Action<ILoggingBuilder> configureLogging)
     {
         var builder = Builder(configureLogging);
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => AdminListener.Configure(kestrel, state.AdminSocket));
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(listen);
         builder.Services.AddRoutingCore();
         var app = builder.Build();
-        AdminApi.Map(app, new AdminContext(state, networks, keys, links, clock), loggers.CreateLogger<AdminContext>());
+        AdminApi.Map(app, admin, gate, loggers.CreateLogger<AdminContext>());
         return app;
     }
 
@@ -166,7 +195,7 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
         configure(logging);
     }
 
-    private static async Task StartAsync(WebApplication app, string where)
+    private static async Task StartAsync(WebApplication app, string where, string option)
     {
         try
         {
@@ -178,7 +207,7 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
                 or SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse };
             throw new StartFailure(ExitCode.AddressUnusable,
                 taken ? $"{where} is taken by another program" : $"cannot listen on {where}: {e.Message}",
-                "choose another address with --listen, or stop the other program", e);
+                $"choose another address with {option}, or stop the other program", e);
         }
     }
 
@@ -212,6 +241,9 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
 
     [LoggerMessage(EventId = 1002, Level = LogLevel.Information, Message = "Serving nodes on {EndPoint} as {Address}, {Networks} network(s)")]
     private static partial void LogServing(ILogger logger, IPEndPoint endPoint, string address, int networks);
+
+    [LoggerMessage(EventId = 1004, Level = LogLevel.Information, Message = "Serving administrators on {EndPoint} as {Address}")]
+    private static partial void LogServingAdmin(ILogger logger, IPEndPoint endPoint, string address);
 
     [LoggerMessage(EventId = 1003, Level = LogLevel.Warning, Message = "The state directory {Path} was open to others; it is 0700 now")]
     private static partial void LogTightened(ILogger logger, string path);

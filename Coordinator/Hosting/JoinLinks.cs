@@ -20,6 +20,12 @@ internal sealed class JoinLinks
             (_host, _port) = (Reachable(listen.Address).ToString(), listen.Port);
     }
 
+    /// <summary>For the admin API: the public host, if there is one, with the admin API's own port.</summary>
+    public static JoinLinks ForAdmin(ReadOnlyMemory<byte> pin, string? publicHost, IPEndPoint listen) =>
+        publicHost is not null && JoinLink.TrySplitAuthority(publicHost, out string host, out _)
+            ? new JoinLinks(pin, new JoinLink(host, listen.Port, pin, null, null).Authority, listen)
+            : new JoinLinks(pin, null, listen);
+
     /// <summary>mesh://HOST:PORT/PIN; no secret.</summary>
     public string Address => new JoinLink(_host, _port, _pin, null, null).CoordinatorAddress;
 

@@ -59,7 +59,7 @@ internal static class NodeListener
     };
 
     // A handshake costs us two signatures; a flood of them is cut off before it costs any.
-    private static Task RefuseTooMany(ConnectionContext connection, AddressRateLimiter handshakes, ConnectionDelegate next)
+    internal static Task RefuseTooMany(ConnectionContext connection, AddressRateLimiter handshakes, ConnectionDelegate next)
     {
         if (connection.RemoteEndPoint is System.Net.IPEndPoint remote && !handshakes.TryTake(remote.Address))
         {

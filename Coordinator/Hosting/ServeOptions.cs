@@ -11,6 +11,9 @@ internal sealed record ServeOptions
     /// <summary>Where the node API listens; port 0 takes any.</summary>
     public required IPEndPoint Listen { get; init; }
 
+    /// <summary>Where the admin API listens beside its socket; null for nowhere.</summary>
+    public IPEndPoint? AdminListen { get; init; }
+
     /// <summary>HOST:PORT that join links carry; null for the address listened on.</summary>
     public string? PublicHost { get; init; }
 

@@ -24,6 +24,9 @@ public enum RefusalReason
     RotationUnderWay,
     AddressPoolExhausted,
 
+    /// <summary>Someone else changed it since the sender looked.</summary>
+    Outdated,
+
     /// <summary>The network is deleted, or is not.</summary>
     NetworkDeleted,
 
@@ -41,4 +44,7 @@ public enum RefusalReason
 public sealed class CommandRefusedException(RefusalReason reason, string message) : Exception(message)
 {
     public RefusalReason Reason { get; } = reason;
+
+    /// <summary>The command's value at fault, by its name in the APIs; null for none in particular.</summary>
+    public string? Field { get; init; }
 }

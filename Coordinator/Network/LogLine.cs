@@ -24,21 +24,23 @@ public sealed record LogLine(NetworkEvent Event, string Who, ulong NodeId, strin
     public bool Erased => Event.Payload is null;
 
     /// <summary>Puts a network's events in words.</summary>
+    /// <param name="nameOf">As for <see cref="Describe"/>.</param>
     public static async IAsyncEnumerable<LogLine> ReadAsync(
-        NetworkRuntime network, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        NetworkRuntime network, Func<Actor, string?>? nameOf = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         // A table of names is all that the words need; it outlives the nodes, so that what comes late still has one.
         Dictionary<ulong, string> names = [];
         await foreach (var e in network.ReadLogAsync(cancellationToken).ConfigureAwait(false))
-            yield return Describe(e, names);
+            yield return Describe(e, names, nameOf);
     }
 
     /// <param name="names">The names of nodes before the event; afterwards, those after it.</param>
-    public static LogLine Describe(NetworkEvent e, IDictionary<ulong, string> names)
+    /// <param name="nameOf">What the log itself does not name: admin tokens. Null for an actor that it does not know either.</param>
+    public static LogLine Describe(NetworkEvent e, IDictionary<ulong, string> names, Func<Actor, string?>? nameOf = null)
     {
         var who = e.Header.Actor is { Kind: ActorKind.Node, Id: var actorId } && names.TryGetValue(actorId, out var actorName)
             ? $"{actorName} ({e.Header.Actor})"
-            : e.Header.Actor.ToString();
+            : nameOf?.Invoke(e.Header.Actor) ?? e.Header.Actor.ToString();
         var id = NodeOf(e.Payload);
         if (e.Payload is NodeRegistered registered)
             names[id] = registered.Name;

@@ -11,7 +11,7 @@ public sealed partial class NetworkRuntime
     public async Task<IReadOnlyList<long>> EraseUserAsync(string user, Actor actor, IdempotencyKey key, CancellationToken cancellationToken)
     {
         if (user.Length == 0)
-            throw NetworkValues.Invalid("A user's name is not empty.");
+            throw NetworkValues.Invalid("A user's name is not empty.", "user");
         if (State.Nodes.Values.FirstOrDefault(node => node.User == user) is { } node)
         {
             throw new CommandRefusedException(

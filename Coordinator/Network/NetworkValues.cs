@@ -11,7 +11,7 @@ internal static partial class NetworkValues
     public static string CheckUser(string user)
     {
         if (user.Length > NetworkLimits.UserChars || user.Any(c => char.IsControl(c) || char.IsSurrogate(c)))
-            throw Invalid($"A user name has at most {NetworkLimits.UserChars} characters, none of them control characters.");
+            throw Invalid($"A user name has at most {NetworkLimits.UserChars} characters, none of them control characters.", "user");
         return user;
     }
 
@@ -19,14 +19,14 @@ internal static partial class NetworkValues
     public static ImmutableArray<string> CheckTags(ImmutableArray<string> tags)
     {
         if (tags.Length > NetworkLimits.TagsPerNode)
-            throw Invalid($"At most {NetworkLimits.TagsPerNode} tags.");
+            throw Invalid($"At most {NetworkLimits.TagsPerNode} tags.", "tags");
         foreach (var tag in tags)
         {
             if (tag.Length > NetworkLimits.TagChars || !TagPattern().IsMatch(tag))
             {
                 throw Invalid(
                     "A tag is \"tag:\", a letter, and then letters, digits and '-', " +
-                    $"at most {NetworkLimits.TagChars} characters in all.");
+                    $"at most {NetworkLimits.TagChars} characters in all.", "tags");
             }
         }
 
@@ -47,13 +47,13 @@ internal static partial class NetworkValues
         };
     }
 
-    public static CommandRefusedException Invalid(string message) => new(RefusalReason.Invalid, message);
+    public static CommandRefusedException Invalid(string message, string? field = null) => new(RefusalReason.Invalid, message) { Field = field };
 
     public static CommandRefusedException UnknownNode(ulong id) =>
-        new(RefusalReason.NodeUnknown, $"There is no node {id} in this network.");
+        new(RefusalReason.NodeUnknown, $"There is no node {id} in this network.") { Field = "node" };
 
     public static CommandRefusedException OtherCommand() =>
-        Invalid("This idempotency key was used for another command. Choose a new one.");
+        Invalid("This idempotency key was used for another command. Choose a new one.", "Idempotency-Key");
 
     [GeneratedRegex("^tag:[a-zA-Z][a-zA-Z0-9-]*\\z", RegexOptions.CultureInvariant)]
     private static partial Regex TagPattern();

@@ -12,9 +12,9 @@ public sealed record RenameNode(ulong NodeId, string Name) : ICommand<Node>
     {
         var node = state.FindNode(NodeId) ?? throw NetworkValues.UnknownNode(NodeId);
         if (!DnsLabel.IsValid(Name))
-            throw NetworkValues.Invalid("A node's name is a DNS label: 1 to 63 of a-z, 0-9 and '-', no '-' at either end.");
+            throw NetworkValues.Invalid("A node's name is a DNS label: 1 to 63 of a-z, 0-9 and '-', no '-' at either end.", "name");
         if (state.FindByName(Name) is { } holder && holder.Id != NodeId)
-            throw new CommandRefusedException(RefusalReason.NameTaken, $"Node {holder.Id} has the name {Name}. Rename or delete it first.");
+            throw new CommandRefusedException(RefusalReason.NameTaken, $"Node {holder.Id} has the name {Name}. Rename or delete it first.") { Field = "name" };
         IMessage[] events = node.Name == Name ? [] : [new NodeRenamed { Id = NodeId, Name = Name }];
         return new(events, after => after.Nodes[NodeId]);
     }
@@ -34,7 +34,7 @@ public sealed record SetNodeExpiry(ulong NodeId, DateTimeOffset? ExpiresAt) : IC
         var node = state.FindNode(NodeId) ?? throw NetworkValues.UnknownNode(NodeId);
         var end = ExpiresAt < context.Now ? context.Now : ExpiresAt;
         if (end?.Year > 9000)
-            throw NetworkValues.Invalid("A node's authorisation ends before the year 9000, or never.");
+            throw NetworkValues.Invalid("A node's authorisation ends before the year 9000, or never.", "inSeconds");
         var unchanged = node.ExpiresAt?.ToUnixTimeMilliseconds() == end?.ToUnixTimeMilliseconds() || (node.Expired && end <= context.Now);
         IMessage[] events = unchanged ? [] : [new NodeExpirySet { Id = NodeId, ExpiresAtMs = end?.ToUnixTimeMilliseconds() ?? 0 }];
         return new(events, after => after.Nodes[NodeId]);

@@ -28,7 +28,7 @@ public sealed class CreatePreAuthKey : ICommand<CreatedPreAuthKey>
             throw new CommandRefusedException(RefusalReason.LimitReached, "The network holds as many pre-auth keys as it may.");
         if (Lifetime is { } lifetime && (lifetime <= TimeSpan.Zero || lifetime > NetworkLimits.MaxPreAuthKeyLifetime))
             throw new CommandRefusedException(
-                RefusalReason.Invalid, $"A key's lifetime is above zero and at most {NetworkLimits.MaxPreAuthKeyLifetime.TotalDays} days.");
+                RefusalReason.Invalid, $"A key's lifetime is above zero and at most {NetworkLimits.MaxPreAuthKeyLifetime.TotalDays} days.") { Field = "expiresInSeconds" };
         PreAuthKeyText.TryHash(_text, out var hash);
         var id = state.NextPreAuthKeyId;
         var e = new PreAuthKeyCreated
@@ -62,7 +62,7 @@ public sealed record RevokePreAuthKey(ulong KeyId) : ICommand<PreAuthKey>
     public Decision<PreAuthKey> Decide(NetworkState state, DecisionContext context)
     {
         if (!state.PreAuthKeys.TryGetValue(KeyId, out var key))
-            throw new CommandRefusedException(RefusalReason.PreAuthKeyUnknown, $"There is no pre-auth key {KeyId}.");
+            throw new CommandRefusedException(RefusalReason.PreAuthKeyUnknown, $"There is no pre-auth key {KeyId}.") { Field = "id" };
         IMessage[] events = key.RevokedAt is null ? [new PreAuthKeyRevoked { Id = KeyId }] : [];
         return new(events, after => after.PreAuthKeys[KeyId]);
     }

@@ -25,11 +25,12 @@ internal static class Refusals
             RefusalReason.NameTaken => (409, ProblemType.Conflict, "Name taken"),
             RefusalReason.NetworkDeleted => (409, ProblemType.Conflict, "Network deleted or not"),
             RefusalReason.StillInUse => (409, ProblemType.Conflict, "Still in use"),
+            RefusalReason.Outdated => (412, ProblemType.Outdated, "Changed meanwhile"),
             RefusalReason.Invalid => (400, ProblemType.Malformed, "Invalid value"),
             RefusalReason.LimitReached => (503, ProblemType.Unavailable, "Limit reached"),
             _ => (500, ProblemType.Internal, "Refused"),
         };
-        return new Problem(status, type, title, refusal.Message);
+        return new Problem(status, type, title, refusal.Message, refusal.Field);
     }
 
     /// <summary>The log could not be written. What exactly failed is for our log, not for who asks.</summary>

@@ -38,6 +38,15 @@ public static class ProblemType
     /// <summary>409: what is asked for contradicts what there is, such as a name that is taken.</summary>
     public const string Conflict = Prefix + "conflict";
 
+    /// <summary>412, admin API: what If-Match names is not what there is; someone else changed it.</summary>
+    public const string Outdated = Prefix + "outdated";
+
+    /// <summary>401, admin API over the network: no admin token, or none that is good.</summary>
+    public const string Token = Prefix + "token";
+
+    /// <summary>403, admin API over the network: only the coordinator's own machine may ask for this.</summary>
+    public const string LocalOnly = Prefix + "local-only";
+
     /// <summary>403: the pre-auth key is none of this network's.</summary>
     public const string KeyUnknown = Prefix + "key-unknown";
 

@@ -31,6 +31,9 @@ internal sealed class ServedCoordinator : IAsyncDisposable
 
     public CoordinatorServer Server => _server;
 
+    /// <summary>What --coordinator takes.</summary>
+    public string AdminAddress => $"mesh://{_server.AdminEndPoint}/{System.Buffers.Text.Base64Url.EncodeToString(_server.Keys.Pin.Span)}";
+
     public NetworkHost Network => NetworkOf("default");
 
     public NetworkHost NetworkOf(string name) => _server.Networks.TryGet(name, out var network) ? network : throw new InvalidOperationException();
@@ -80,7 +83,7 @@ internal sealed class ServedCoordinator : IAsyncDisposable
 
     private static Task<CoordinatorServer> StartAsync(string directory, ManualClock clock, LogRecorder log, int rate) =>
         CoordinatorServer.StartAsync(
-            new ServeOptions { StateDirectory = directory, Listen = new IPEndPoint(IPAddress.Loopback, 0), RequestsPerSecondPerAddress = rate },
+            new ServeOptions { StateDirectory = directory, Listen = new IPEndPoint(IPAddress.Loopback, 0), AdminListen = new IPEndPoint(IPAddress.Loopback, 0), RequestsPerSecondPerAddress = rate },
             clock, logging => logging.AddProvider(log));
 }
 

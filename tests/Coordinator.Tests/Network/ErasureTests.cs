@@ -47,7 +47,7 @@ public sealed class ErasureTests : IAsyncLifetime
         Assert.Equal([2L, 3L, 4L, 5L], verified.Erased);
 
         var lines = new List<LogLine>();
-        await foreach (var line in LogLine.ReadAsync(_network, TestContext.Current.CancellationToken))
+        await foreach (var line in LogLine.ReadAsync(_network, cancellationToken: TestContext.Current.CancellationToken))
             lines.Add(line);
         Assert.DoesNotContain(lines, line => line.Text.Contains("ann", StringComparison.Ordinal) || line.NodeName.Contains("ann", StringComparison.Ordinal));
         Assert.Equal(4, lines.Count(line => line.Erased));

@@ -110,7 +110,7 @@ public sealed class NetworkDirectoryTests : IDisposable
         await network.ExecuteAsync(new LogoutNode(node.Id), Actor.Node(node.Id), IdempotencyKey.New());
         await network.ExecuteAsync(new DeleteNode(node.Id), TestNetwork.Root, IdempotencyKey.New());
         var lines = new List<LogLine>();
-        await foreach (var line in LogLine.ReadAsync(network, TestContext.Current.CancellationToken))
+        await foreach (var line in LogLine.ReadAsync(network, cancellationToken: TestContext.Current.CancellationToken))
             lines.Add(line);
         Assert.Equal(
             [
