@@ -124,7 +124,7 @@ internal sealed partial class NetworkSet(
     /// <summary>Asks every node to come back later.</summary>
     public void Stop()
     {
-        foreach (var network in _networks.Values) network.Hub.Stop();
+        foreach (var network in _networks.Values) network.Stop();
     }
 
     public async ValueTask DisposeAsync()
@@ -153,9 +153,20 @@ internal sealed partial class NetworkSet(
 
     private async Task<NetworkHost> OpenAsync(string name)
     {
-        var runtime = await directory.OpenAsync(name);
+        var presence = directory.OpenPresence(name);
+        NetworkRuntime runtime;
+        try
+        {
+            runtime = await directory.OpenAsync(name, presence.Presence);
+        }
+        catch
+        {
+            presence.Dispose();
+            throw;
+        }
+        presence.Start(id => runtime.State.FindNode(id) is not null);
         var hub = new MapHub(runtime, [.. tokenKey], clock, metrics, log);
-        var network = new NetworkHost(runtime, hub, new NodeLifecycle(runtime, clock, log));
+        var network = new NetworkHost(runtime, hub, new NodeLifecycle(runtime, clock, log), presence);
         runtime.StateChanged += change => ServeOrNot(hub, change);
         if (runtime.State.PurgeAt is not null) hub.Stop();
         retirement.Watch(network);

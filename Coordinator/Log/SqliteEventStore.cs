@@ -59,6 +59,13 @@ public sealed class SqliteEventStore : IEventStore, ISnapshotStore
         SqliteLogFile.Execute(to, "PRAGMA journal_mode = DELETE");
     });
 
+    /// <summary>The network that a log belongs to.</summary>
+    public static NetworkId ReadNetwork(string path)
+    {
+        SqliteLogFile.Open(path, SqliteLogFile.LockWait, out var network).Dispose();
+        return network;
+    }
+
     /// <summary>The last event of a log that nobody writes to.</summary>
     public static LogPoint ReadEnd(string path) => SqliteFaults.Translate(path, () =>
     {

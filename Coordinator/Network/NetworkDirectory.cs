@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Mesh.Coordinator.Log;
+using Mesh.Coordinator.Presence;
 using Mesh.Protocol;
 using Microsoft.Extensions.Logging;
 
@@ -7,13 +8,15 @@ namespace Mesh.Coordinator.Network;
 
 /// <summary>
 /// Where networks are kept: a directory each, of mode 0700, with <c>log.db</c> (the log) and <c>data.key</c> (what opens its
-/// payloads; back it up apart from the log, or not at all, by what the backup may reveal). A network is made under a
+/// payloads; back it up apart from the log, or not at all, by what the backup may reveal), and <c>presence.bin</c> (what was last
+/// known of who is where; of no consequence). A network is made under a
 /// temporary name and renamed when it is whole, so that a crash leaves all of it or nothing.
 /// </summary>
 public sealed class NetworkDirectory(string networks, ILogSigner signer, TimeProvider time, ILogger logger)
 {
     private const string LogName = "log.db";
     private const string DataKeyName = "data.key";
+    private const string PresenceName = "presence.bin";
 
     /// <summary>No network's name begins with a dot.</summary>
     private const string TemporaryPrefix = ".new-";
@@ -92,7 +95,17 @@ public sealed class NetworkDirectory(string networks, ILogSigner signer, TimePro
     }
 
     /// <summary>Opens a network that is there. Throws <see cref="LogStoreException"/>.</summary>
-    public Task<NetworkRuntime> OpenAsync(string name) => NetworkRuntime.OpenAsync(OpenLog(DirectoryOf(name)), time, logger);
+    /// <param name="presence">With what is remembered of an earlier life; a fresh one by default.</param>
+    public Task<NetworkRuntime> OpenAsync(string name, NetworkPresence? presence = null) =>
+        NetworkRuntime.OpenAsync(OpenLog(DirectoryOf(name)), time, logger, presence: presence);
+
+    /// <summary>Opens what is remembered of a network's presence, if anything is. Throws <see cref="LogStoreException"/> for its data key.</summary>
+    public PresenceKeeper OpenPresence(string name)
+    {
+        var directory = DirectoryOf(name);
+        var sealer = new PayloadSealer(SqliteEventStore.ReadNetwork(Path.Combine(directory, LogName)), ReadDataKey(Path.Combine(directory, DataKeyName)));
+        return new PresenceKeeper(Path.Combine(directory, PresenceName), sealer, time, logger);
+    }
 
     /// <summary>Removes a network that is closed, its data key first: what a failing disk keeps of the rest says nothing.</summary>
     /// <exception cref="LogStoreException">It could not be removed, or not wholly; the next <see cref="List"/> goes on.</exception>

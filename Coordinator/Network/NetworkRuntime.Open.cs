@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Google.Protobuf;
 using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network.Events;
+using Mesh.Coordinator.Presence;
 using Mesh.Protocol;
 using Microsoft.Extensions.Logging;
 
@@ -11,7 +12,8 @@ public sealed partial class NetworkRuntime
 {
     /// <summary>Reads a network's log and starts its writer. Throws <see cref="LogStoreException"/>.</summary>
     /// <param name="log">Owned by the runtime once this has completed, and disposed of when it throws.</param>
-    public static async Task<NetworkRuntime> OpenAsync(EventLog log, TimeProvider time, ILogger logger, RuntimeSizes? sizes = null)
+    /// <param name="presence">With what is remembered of an earlier life; a fresh one by default.</param>
+    public static async Task<NetworkRuntime> OpenAsync(EventLog log, TimeProvider time, ILogger logger, RuntimeSizes? sizes = null, NetworkPresence? presence = null)
     {
         sizes ??= RuntimeSizes.Default;
         try
@@ -31,7 +33,7 @@ public sealed partial class NetworkRuntime
                 throw HeadElsewhere();
             foreach (var erased in erasures)
                 await log.EraseAsync([.. erased.Positions]).ConfigureAwait(false); // A crash may have come between the word and the deed.
-            var runtime = new NetworkRuntime(log, new Published(state, head), states, commands, sizes, time, logger)
+            var runtime = new NetworkRuntime(log, new Published(state, head), states, commands, sizes, presence ?? new NetworkPresence(time), time, logger)
             {
                 _lastSnapshot = snapshot?.Position ?? 0,
             };

@@ -41,8 +41,8 @@ public sealed partial class NetworkRuntime : IAsyncDisposable
     private int _disposed;
 
     private NetworkRuntime(
-        EventLog log, Published published, RecentStates states, RecentCommands commands, RuntimeSizes sizes, TimeProvider time,
-        ILogger logger)
+        EventLog log, Published published, RecentStates states, RecentCommands commands, RuntimeSizes sizes,
+        NetworkPresence presence, TimeProvider time, ILogger logger)
     {
         _log = log;
         _states = states;
@@ -51,7 +51,7 @@ public sealed partial class NetworkRuntime : IAsyncDisposable
         _time = time;
         _logger = logger;
         _published = published;
-        Presence = new NetworkPresence(time);
+        Presence = presence;
         // A thread of its own: a disk that takes its time must not hold one of the pool's few.
         _writer = new Thread(Write) { IsBackground = true, Name = $"log {published.State.Name}" };
     }

@@ -1,16 +1,18 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Security.Cryptography;
+using Mesh.Coordinator.Presence.Memory;
 
 namespace Mesh.Coordinator.Presence;
 
 /// <summary>
-/// What changes too often for the log: who is online, and where. In memory, versioned, gone with the process; the epoch tells
-/// one life of it from the next. Thread-safe.
+/// What changes too often for the log: who is online, and where. In memory, versioned; the epoch tells lives of it apart whose
+/// versions can't be compared. What was known in the last life may be given to the next (<see cref="PresenceKeeper"/>): then a
+/// node that comes back as it was changes nothing. Thread-safe.
 /// </summary>
-public sealed class NetworkPresence
+public sealed partial class NetworkPresence
 {
-    /// <summary>Versions that <see cref="ChangedBetween"/> goes back.</summary>
+    /// <summary>Versions of which <see cref="ChangedBetween"/> knows without looking at every node.</summary>
     public const int ChangesKept = 16 * 1024;
 
     private readonly TimeProvider _time;
@@ -19,17 +21,36 @@ public sealed class NetworkPresence
 
     /// <summary>Which node made each of the newest versions; a ring.</summary>
     private readonly ulong[] _changedAt = new ulong[ChangesKept];
+
+    /// <summary>The ring knows of later versions only.</summary>
+    private readonly long _firstVersion;
+    private bool _frozen;
     private readonly Dictionary<ulong, Sighting> _sightings = [];
     private readonly long _started;
     private volatile PresenceView _current = new(0, ImmutableDictionary<ulong, NodePresence>.Empty);
 
     public NetworkPresence(TimeProvider time)
+        : this(time, null)
+    {
+    }
+
+    /// <param name="memory">Of an earlier life; null for none. Nodes that were online have <see cref="Settle"/>'s time to come back.</param>
+    internal NetworkPresence(TimeProvider time, PresenceMemory? memory)
     {
         _time = time;
         _started = time.GetTimestamp();
         Span<byte> epoch = stackalloc byte[8];
         RandomNumberGenerator.Fill(epoch);
         Epoch = BinaryPrimitives.ReadUInt64BigEndian(epoch);
+        if (memory is null)
+            return;
+        if (memory.IsLastWord)
+        {
+            Epoch = memory.Epoch;
+            _firstVersion = memory.Version;
+        }
+
+        Remember(memory);
     }
 
     /// <summary>
@@ -43,14 +64,20 @@ public sealed class NetworkPresence
 
     public PresenceView Current => _current;
 
-    /// <summary>Nodes that changed after one version up to another; null when that is too long ago to be known.</summary>
+    /// <summary>
+    /// Nodes that changed after one version up to another, and perhaps some that changed later; null when the epoch never had
+    /// these versions.
+    /// </summary>
     public IReadOnlyCollection<ulong>? ChangedBetween(long after, long upTo)
     {
         lock (_lock)
         {
             var last = _current.Version;
-            if (after < 0 || after < last - ChangesKept || upTo > last)
+            if (after < 0 || upTo > last)
                 return null;
+            // Each node knows when it last changed. One that was forgotten since has left the network's state too.
+            if (after < _firstVersion || after < last - ChangesKept)
+                return [.. _current.Nodes.Values.Where(node => node.Version > after).Select(node => node.NodeId)];
             HashSet<ulong> changed = [];
             for (var version = after + 1; version <= upTo; version++)
                 changed.Add(_changedAt[version % ChangesKept]);
@@ -71,6 +98,7 @@ public sealed class NetworkPresence
             _sessions.TryGetValue(nodeId, out earlier);
             session = new PresenceSession(this, nodeId, boot, earlier is not null && earlier.BootId != boot);
             _sessions[nodeId] = session;
+            _settling.Remove(nodeId);
             _sightings[nodeId] = SightingNow();
             changed = Update(nodeId, node => node with { Online = true });
         }
@@ -146,9 +174,10 @@ public sealed class NetworkPresence
         lock (_lock)
         {
             _sessions.Remove(nodeId, out session);
+            _settling.Remove(nodeId);
             _sightings.Remove(nodeId);
             var view = _current;
-            changed = view.Nodes.ContainsKey(nodeId);
+            changed = !_frozen && view.Nodes.ContainsKey(nodeId);
             if (changed)
                 Publish(nodeId, view.Version + 1, view.Nodes.Remove(nodeId));
         }
@@ -182,7 +211,7 @@ public sealed class NetworkPresence
         var view = _current;
         var before = view.Find(nodeId) ?? new NodePresence { NodeId = nodeId };
         var after = change(before);
-        if (after.Online == before.Online && after.Endpoints == before.Endpoints)
+        if (_frozen || (after.Online == before.Online && after.Endpoints == before.Endpoints))
             return false;
         var version = view.Version + 1;
         Publish(nodeId, version, view.Nodes.SetItem(nodeId, after with { Version = version }));

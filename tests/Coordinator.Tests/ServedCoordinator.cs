@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace Mesh.Coordinator.Tests;
 
 /// <summary>A whole coordinator for one test: real Kestrel on loopback, real TLS, real files; only time is the test's.</summary>
-internal sealed class ServedCoordinator : IAsyncDisposable
+internal sealed class ServedCoordinator : ITestCoordinator, IAsyncDisposable
 {
     private readonly TemporaryDirectory _directory;
     private CoordinatorServer _server;
@@ -28,6 +28,10 @@ internal sealed class ServedCoordinator : IAsyncDisposable
     public string StateDirectory => _directory.Path;
 
     public IPEndPoint EndPoint => _server.EndPoint;
+
+    public ReadOnlyMemory<byte> Pin => _server.Keys.Pin;
+
+    public DateTimeOffset Now => Clock.GetUtcNow();
 
     public CoordinatorServer Server => _server;
 

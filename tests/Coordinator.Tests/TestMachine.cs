@@ -14,15 +14,26 @@ using Mesh.Protocol.Control;
 
 namespace Mesh.Coordinator.Tests;
 
+/// <summary>A coordinator that machines can reach.</summary>
+internal interface ITestCoordinator
+{
+    IPEndPoint EndPoint { get; }
+
+    ReadOnlyMemory<byte> Pin { get; }
+
+    /// <summary>By which certificates are judged.</summary>
+    DateTimeOffset Now { get; }
+}
+
 /// <summary>A machine as the coordinator meets it: its key, a TLS connection, and the calls.</summary>
 internal class TestMachine : IDisposable
 {
-    private readonly ServedCoordinator _coordinator;
+    private readonly ITestCoordinator _coordinator;
     private readonly X509Certificate2 _certificate;
     private readonly HttpClient _http;
 
     /// <param name="certificate">The machine's; a fresh P-256 one by default.</param>
-    public TestMachine(ServedCoordinator coordinator, X509Certificate2? certificate = null)
+    public TestMachine(ITestCoordinator coordinator, X509Certificate2? certificate = null)
     {
         _coordinator = coordinator;
         _certificate = certificate ?? SelfSigned(ECDsa.Create(ECCurve.NamedCurves.nistP256));
@@ -34,7 +45,7 @@ internal class TestMachine : IDisposable
                 EnabledSslProtocols = SslProtocols.Tls13,
                 LocalCertificateSelectionCallback = (_, _, _, _, _) => _certificate,
                 RemoteCertificateValidationCallback = (_, leaf, _, _) =>
-                    CoordinatorTrust.Judge(leaf as X509Certificate2, coordinator.Server.Keys.Pin.Span, coordinator.Clock.GetUtcNow(), out var _)
+                    CoordinatorTrust.Judge(leaf as X509Certificate2, coordinator.Pin.Span, coordinator.Now, out var _)
                         is TrustVerdict.Trusted,
             },
         })
@@ -174,15 +185,21 @@ internal sealed class TestPoll(HttpResponseMessage response, Stream stream) : ID
     /// <summary>The next frame, applied to the map; null at the end.</summary>
     public async Task<MapFrame?> NextAsync()
     {
+        var frame = await ReadAsync();
+        if (frame is not null) Map.Apply(frame);
+        return frame;
+    }
+
+    /// <summary>The next frame, for the caller to apply; null at the end.</summary>
+    public async Task<MapFrame?> ReadAsync()
+    {
         byte[] length = new byte[4];
         int read = await stream.ReadAtLeastAsync(length, 4, throwOnEndOfStream: false);
         if (read == 0) return null;
         Assert.Equal(4, read);
         byte[] bytes = new byte[BinaryPrimitives.ReadUInt32BigEndian(length)];
         await stream.ReadExactlyAsync(bytes);
-        var frame = MapFrame.Parser.ParseFrom(bytes);
-        Map.Apply(frame);
-        return frame;
+        return MapFrame.Parser.ParseFrom(bytes);
     }
 
     /// <summary>Reads until the map is as wanted.</summary>

@@ -29,6 +29,7 @@ public sealed class MapPropertyTests : IAsyncLifetime
     private readonly Mesh.Coordinator.Trust.CoordinatorKeys _keys;
     private readonly byte[] _tokenKey = RandomNumberGenerator.GetBytes(32);
     private readonly List<(MachineKey Machine, ulong Id)> _machines = [];
+    private PresenceKeeper _presence = null!;
     private NetworkRuntime _runtime = null!;
     private MapHub _hub = null!;
     private int _nextKey;
@@ -48,6 +49,7 @@ public sealed class MapPropertyTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         _hub.Dispose();
+        _presence.Dispose();
         await _runtime.DisposeAsync();
         _keys.Dispose();
         _state.Dispose();
@@ -78,9 +80,15 @@ public sealed class MapPropertyTests : IAsyncLifetime
                     var cut = await poll.CutAsync(random.Next(3));
                     poll = new Link(this, viewer, cut.Token, cut);
                     break;
+                case 2: // Time goes by: presence is saved, and settles.
+                    _clock.Advance(TimeSpan.FromMinutes(1 + random.Next(5)));
+                    break;
                 case 1: // The coordinator goes and comes back.
+                    var isOrderly = random.Next(2) == 0;
+                    if (isOrderly) _presence.SaveLastWord();
                     var kept = await poll.CutAsync(0);
                     _hub.Dispose();
+                    _presence.Dispose();
                     await _runtime.DisposeAsync();
                     await OpenAsync();
                     poll = new Link(this, viewer, kept.Token, kept);
@@ -101,7 +109,9 @@ public sealed class MapPropertyTests : IAsyncLifetime
 
     private async Task OpenAsync()
     {
-        _runtime = await Directory().OpenAsync("default");
+        _presence = Directory().OpenPresence("default");
+        _runtime = await Directory().OpenAsync("default", _presence.Presence);
+        _presence.Start(id => _runtime.State.FindNode(id) is not null);
         _hub = new MapHub(_runtime, [.. _tokenKey], _clock, _metrics, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
     }
 

@@ -120,24 +120,55 @@ public sealed class PollTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_poll_resumes_over_a_restart_of_the_coordinator()
+    public async Task A_fleet_that_comes_back_as_it_was_after_an_orderly_restart_causes_no_delta()
     {
         await _coordinator.AllowAllAsync();
         using var a = await _coordinator.JoinAsync("a");
         using var b = await _coordinator.JoinAsync("b");
         await b.ReportAsync(TestMachine.Local("192.0.2.7:41641"));
         TestMap map;
-        using (var poll = await a.PollAsync())
+        using (var other = await b.PollAsync())
         {
+            await other.NextAsync();
+            using var poll = await a.PollAsync();
             await poll.NextAsync();
+            await poll.UntilAsync(m => m.Peers[b.NodeId].Presence is { Online: true, Endpoints.Count: 1 });
             map = poll.Map;
+            await _coordinator.RestartAsync();
         }
-        await _coordinator.RestartAsync();
+        var version = _coordinator.Network.Runtime.Presence.Current.Version;
         using var again = new TestMachine(_coordinator, a.Certificate);
         using var resumed = (await again.PollAsync(map.Token)).From(map);
-        Assert.Equal(MapFrame.FrameOneofCase.Delta, (await resumed.NextAsync())!.FrameCase);
-        // Presence does not survive: what the delta says of it replaces what the node remembers.
-        Assert.Empty(resumed.Map.Peers[b.NodeId].Presence.Endpoints);
+        var delta = (await resumed.NextAsync())!.Delta;
+        Assert.Equal((0, 0, 0), (delta.Upserts.Count, delta.Presences.Count, delta.Removals.Count));
+        using var bAgain = new TestMachine(_coordinator, b.Certificate) { BootId = b.BootId };
+        using var bPoll = await bAgain.PollAsync();
+        await bPoll.NextAsync();
+        await bAgain.ReportAsync(TestMachine.Local("192.0.2.7:41641"));
+        Assert.Equal(version, _coordinator.Network.Runtime.Presence.Current.Version);
+    }
+
+    [Fact]
+    public async Task A_node_that_does_not_come_back_after_a_restart_is_offline_to_the_others_two_minutes_later()
+    {
+        await _coordinator.AllowAllAsync();
+        using var a = await _coordinator.JoinAsync("a");
+        using var b = await _coordinator.JoinAsync("b");
+        TestMap map;
+        using (var other = await b.PollAsync())
+        {
+            await other.NextAsync();
+            using var poll = await a.PollAsync();
+            await poll.NextAsync();
+            map = poll.Map;
+            await _coordinator.RestartAsync();
+        }
+        using var again = new TestMachine(_coordinator, a.Certificate);
+        using var resumed = (await again.PollAsync(map.Token)).From(map);
+        await resumed.NextAsync();
+        Assert.True(resumed.Map.Peers[b.NodeId].Presence.Online);
+        _coordinator.Clock.Advance(TimeSpan.FromMinutes(2));
+        await resumed.UntilAsync(m => !m.Peers[b.NodeId].Presence.Online);
     }
 
     [Theory]
