@@ -3,10 +3,11 @@ using System.Runtime.CompilerServices;
 namespace Mesh.Coordinator.Log;
 
 /// <summary>A store that forgets: for tests and simulations. Behaves as a durable one does towards any number of writers.</summary>
-public sealed class MemoryEventStore(NetworkId network) : IEventStore
+public sealed class MemoryEventStore(NetworkId network) : IEventStore, ISnapshotStore
 {
     private readonly Lock _lock = new();
     private readonly List<EventRow> _rows = [];
+    private readonly SortedDictionary<long, SignedSnapshot> _snapshots = [];
     private readonly List<Action<long>> _callbacks = [];
     private SignedHead? _head;
 
@@ -54,11 +55,33 @@ public sealed class MemoryEventStore(NetworkId network) : IEventStore
         lock (_lock)
         {
             foreach (var position in positions)
-                if (position > 0 && position <= _rows.Count)
-                    _rows[(int)position - 1] = _rows[(int)position - 1] with { Salt = null, SealedPayload = null };
+            {
+                if (position <= 0 || position > _rows.Count || _rows[(int)position - 1].SealedPayload is null)
+                    continue;
+                _rows[(int)position - 1] = _rows[(int)position - 1] with { Salt = null, SealedPayload = null };
+                _snapshots.Clear();
+            }
         }
 
         return ValueTask.CompletedTask;
+    }
+
+    public ValueTask WriteSnapshotAsync(SignedSnapshot snapshot)
+    {
+        lock (_lock)
+        {
+            _snapshots[snapshot.Point.Position] = snapshot;
+            if (_snapshots.Count > ISnapshotStore.SnapshotsKept)
+                _snapshots.Remove(_snapshots.Keys.First());
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask<SignedSnapshot?> ReadSnapshotAsync(long atOrBefore)
+    {
+        lock (_lock)
+            return ValueTask.FromResult(_snapshots.Values.LastOrDefault(snapshot => snapshot.Point.Position <= atOrBefore));
     }
 
     public ValueTask<SignedHead?> ReadHeadAsync()

@@ -1,3 +1,4 @@
+using Mesh.Coordinator.Network;
 using Mesh.Coordinator.Policy;
 using Mesh.Crypto;
 using Mesh.Protocol.Control;
@@ -169,6 +170,22 @@ public sealed class PollTests : IAsyncLifetime
         Assert.True(resumed.Map.Peers[b.NodeId].Presence.Online);
         _coordinator.Clock.Advance(TimeSpan.FromMinutes(2));
         await resumed.UntilAsync(m => !m.Peers[b.NodeId].Presence.Online);
+    }
+
+    [Fact]
+    public async Task A_node_that_was_away_for_longer_than_states_are_kept_gets_a_fresh_map()
+    {
+        using var a = await _coordinator.JoinAsync("a");
+        TestMap map;
+        using (var poll = await a.PollAsync())
+        {
+            await poll.NextAsync();
+            map = poll.Map;
+        }
+        // Group commit keeps one state for many events, so each is awaited.
+        for (int i = 0; i < RuntimeSizes.Default.States; i++) await _coordinator.CreateKeyAsync();
+        using var resumed = await a.PollAsync(map.Token);
+        Assert.True((await resumed.NextAsync())!.Snapshot.Reset);
     }
 
     [Theory]

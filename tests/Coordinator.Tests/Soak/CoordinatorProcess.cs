@@ -32,7 +32,7 @@ internal sealed class CoordinatorProcess : ITestCoordinator, IAsyncDisposable
         lock (_said) return _up.Task;
     }
 
-    public AdminClient Admin() => new(StateDirectory);
+    public AdminClient Admin() => AdminClient.OverSocket(StateDirectory);
 
     public async Task StartAsync()
     {

@@ -103,7 +103,7 @@ public sealed class SoakTests
         public async Task CheckAsync(string when)
         {
             using var admin = coordinator.Admin();
-            var listed = (await admin.GetAsync(Paths.Nodes("default"), AdminJson.Default.ListModelNodeModel, default)).Items.ToDictionary(n => n.Id);
+            var listed = (await admin.ListAsync(Paths.Nodes("default"), AdminJson.Default.ListModelNodeModel, default)).Items.ToDictionary(n => n.Id);
             foreach (var node in Members())
             {
                 Assert.True(listed.TryGetValue(node.Id!.Value, out var known), $"{when}: node {node.Id} ({node.Name}) is lost");
