@@ -11,8 +11,10 @@ namespace Mesh.Coordinator.Presence;
 /// version only makes the first deltas larger. Owns the sealer.
 /// <code>
 /// the last life ended      epoch     who was online         a resuming node is sent
-/// in order                 goes on   counts as online, has  what changed
-/// any other way            is new    two minutes to return  the presence of all that it sees
+/// in order, and the log    goes on   counts as online, has  what changed
+/// ends where it did
+///                                   two minutes to return
+/// any other way            is new    likewise               the presence of all that it sees
 /// </code>
 /// </summary>
 public sealed partial class PresenceKeeper : IDisposable
@@ -31,10 +33,13 @@ public sealed partial class PresenceKeeper : IDisposable
     private ITimer? _settleTimer;
     private bool _ended;
 
-    internal PresenceKeeper(string path, PayloadSealer sealer, TimeProvider time, ILogger logger)
+    /// <param name="logEnd">Where the network's log ends now.</param>
+    internal PresenceKeeper(string path, LogPoint logEnd, PayloadSealer sealer, TimeProvider time, ILogger logger)
     {
         (_path, _sealer, _time, _logger) = (path, sealer, time, logger);
         var memory = Read();
+        if (memory is not null)
+            memory.IsLastWord &= memory.LogPosition == logEnd.Position && memory.LogHash.Span.SequenceEqual(logEnd.Hash.ToArray());
         if (memory is { IsLastWord: true })
         {
             // Two lives must never both go on from one last word.
@@ -58,14 +63,18 @@ public sealed partial class PresenceKeeper : IDisposable
     }
 
     /// <summary>Ends all change of the presence and saves it, so that the next life goes on from there.</summary>
-    public void SaveLastWord()
+    /// <param name="logEnd">Where the log ends.</param>
+    public void SaveLastWord(LogPoint logEnd)
     {
         lock (_saving)
         {
             if (_ended)
                 return;
             _ended = true;
-            Write(Presence.Save(freeze: true));
+            var memory = Presence.Save(freeze: true);
+            memory.LogPosition = logEnd.Position;
+            memory.LogHash = ByteString.CopyFrom(logEnd.Hash.ToArray());
+            Write(memory);
         }
     }
 
