@@ -100,7 +100,12 @@ internal sealed class ControlPath
         lock (_device.ControlLock)
         {
             peer.ReleaseAttention();
-            if (peer.IsRemoved) return true;
+            if (peer.IsRemoved)
+            {
+                // What the outbound path staged while the peer was taken from under its hands.
+                peer.Staged.Clear(DropReason.NoRoute);
+                return true;
+            }
             if (peer.TakeConfirmation()) SessionReady(peer);
             bool wanted = peer.TakeHandshakeWish();
             if (!peer.Staged.IsEmpty)
@@ -163,7 +168,7 @@ internal sealed class ControlPath
             if (peer.Timers.IsHandshaking) return;
             peer.HandshakeAttempts = 0;
         }
-        if (cause != InitiationCause.NewEndpoint) peer.HandshakeAttempts++;
+        if (cause is InitiationCause.Wish or InitiationCause.Retry) peer.HandshakeAttempts++;
         // Without an endpoint or a key the attempts run as well: one may come, and packets must not wait for ever.
         Span<byte> initiation = stackalloc byte[InitiationLayout.Length];
         if (peer.EndpointBox is not null && _handshakes.TryCreateInitiation(peer, initiation)) Send(peer, initiation);

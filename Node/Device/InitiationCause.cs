@@ -11,4 +11,7 @@ internal enum InitiationCause
 
     /// <summary>The peer may be somewhere else than where the initiation before went.</summary>
     NewEndpoint,
+
+    /// <summary>The initiation before was under, or to, a key that is gone.</summary>
+    NewKey,
 }

@@ -108,10 +108,11 @@ public sealed class WireGuardDevice : IDisposable
             foreach (Peer peer in _peers.Values)
             {
                 if (peer.Identities.Any(identity => Identity.Has(identity.PublicKey))) RemoveLocked(peer);
-                else if (!sessionsStay)
+                else
                 {
-                    EndHandshake(peer);
-                    peer.Keypairs.ExpireSending();
+                    if (!sessionsStay) peer.Keypairs.ExpireSending();
+                    if (!sessionsStay || (peer.Handshake is { } handshake && handshake.Local != Identity.Current && handshake.Local != Identity.Previous))
+                        RestartHandshake(peer);
                 }
             }
         }
@@ -170,15 +171,16 @@ public sealed class WireGuardDevice : IDisposable
                 X25519PublicKey key = keys[i];
                 identities[i] = Array.Find(before, identity => identity.PublicKey == key) ?? new RemoteIdentity(peer, key);
             }
+            bool spokeToGone = peer.Handshake is { } handshake && !identities.Contains(handshake.Remote);
             foreach (RemoteIdentity gone in before.Except(identities))
             {
-                if (peer.Handshake?.Remote == gone) EndHandshake(peer);
                 _identities.Remove(gone.PublicKey);
                 gone.Dispose();
             }
             foreach (RemoteIdentity identity in identities) _identities[identity.PublicKey] = identity;
             peer.Identities = identities;
             _peers[id] = peer;
+            if (spokeToGone) RestartHandshake(peer);
             return peer;
         }
     }
@@ -317,6 +319,16 @@ public sealed class WireGuardDevice : IDisposable
         handshake.Dispose();
     }
 
+    /// <summary>
+    /// One of the keys of a handshake is gone: whoever waits for it gets another under the present ones. Under the control lock.
+    /// </summary>
+    private void RestartHandshake(Peer peer)
+    {
+        bool awaited = peer.Timers.IsHandshaking || !peer.Staged.IsEmpty;
+        EndHandshake(peer);
+        if (awaited) Control.Initiate(peer, InitiationCause.NewKey);
+    }
+
     /// <summary>Under the control lock.</summary>
     internal void ForgetSessions(Peer peer)
     {
@@ -341,6 +353,7 @@ public sealed class WireGuardDevice : IDisposable
         ForgetSessions(peer);
         peer.Staged.Clear(DropReason.NoRoute);
         peer.PresharedKey?.Dispose();
+        peer.PresharedKey = null;
         WakeControl();
     }
 }

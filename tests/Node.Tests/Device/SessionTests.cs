@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using Mesh.Crypto;
 using Mesh.Node.Device;
 using Mesh.Node.Udp;
+using Mesh.Protocol.WireGuard;
 
 namespace Mesh.Node.Tests.Device;
 
@@ -160,6 +161,77 @@ public sealed class SessionTests : IDisposable
         _lab.Network.Cut = null;
         _lab.Advance(TimeSpan.FromSeconds(2)); // the initiation is repeated
         Assert.Equal([sent], b.ReceiveAll());
+    }
+
+    [Fact]
+    public void A_private_key_that_changes_while_packets_wait_starts_a_handshake_under_the_new_one_at_once()
+    {
+        var (a, b) = _lab.Pair();
+        _lab.Network.Cut = static (in UdpEndpoint _, in UdpEndpoint _) => true;
+        byte[] sent = a.Send(b);
+        _lab.Settle();
+        _lab.Network.Cut = null;
+        var next = X25519PrivateKey.Generate();
+        b.Device.SetPeer(1, next.PublicKey);
+        a.Device.SetKeys(next);
+        _lab.Settle();
+        Assert.Equal([sent], b.ReceiveAll());
+    }
+
+    [Fact]
+    public void A_peers_key_that_changes_while_packets_wait_starts_a_handshake_to_the_new_one_at_once()
+    {
+        var (a, b) = _lab.Pair();
+        using var wrong = X25519PrivateKey.Generate();
+        a.Device.SetPeer(2, wrong.PublicKey);
+        byte[] sent = a.Send(b);
+        _lab.Settle();
+        Assert.Empty(b.ReceiveAll());
+        a.Device.SetPeer(2, b.Key.PublicKey);
+        _lab.Settle();
+        Assert.Equal([sent], b.ReceiveAll());
+    }
+
+    [Fact]
+    public void A_response_to_an_initiation_under_a_key_that_is_gone_is_dropped()
+    {
+        var (a, b) = _lab.Pair();
+        List<byte[]> responses = [];
+        _lab.Network.Tap = (in UdpEndpoint _, in UdpEndpoint _, ReadOnlySpan<byte> datagram) =>
+        {
+            if (datagram[0] == 2) responses.Add(datagram.ToArray());
+        };
+        _lab.Network.Cut = (in UdpEndpoint from, in UdpEndpoint _) => from.Equals(b.Endpoint);
+        a.Send(b);
+        _lab.Settle();
+        var next = X25519PrivateKey.Generate();
+        a.Device.SetKeys(next, LabNode.Clone(a.Key));
+        a.Device.SetKeys(LabNode.Clone(next)); // the key that the initiation went out under is zeroed
+        _lab.Network.Cut = null;
+        // A peer gone bad kept its response, and knows our new key by now.
+        byte[] response = responses[0];
+        new Mac1Key(next.PublicKey).Compute(response.AsSpan(0, ResponseLayout.Mac1), response.AsSpan(ResponseLayout.Mac1, 16));
+        b.Udp.Send(response, a.Endpoint);
+        _lab.Settle();
+        Assert.Equal(1, a.Device.Drops[DropReason.UnknownIndex]);
+        Assert.False(a.PeerOf(b).HasSession);
+    }
+
+    [Fact]
+    public void A_peer_removed_under_the_hands_of_others_keeps_neither_staged_bytes_nor_a_key()
+    {
+        using var psk = new PresharedKey(Enumerable.Repeat((byte)1, 32).ToArray());
+        var (a, b) = _lab.Pair(psk);
+        Peer peer = a.PeerOf(b);
+        a.Device.RemovePeer(peer);
+        // The outbound path found the peer before it went, and stages for it after.
+        peer.Staged.Add(LabNode.Packet(a.Inner, b.Inner, 100, 1));
+        a.Device.RequestHandshake(peer);
+        _lab.Settle();
+        Assert.Equal(Timing.StagedBytes, a.Device.StagingBudget.Left);
+        byte[] key = Enumerable.Repeat((byte)7, 32).ToArray();
+        a.Device.CopyPresharedKey(peer, key);
+        Assert.Equal(new byte[32], key);
     }
 
     [Fact]
