@@ -16,7 +16,7 @@ internal sealed class NetworkHost(NetworkRuntime runtime, MapHub hub, NodeLifecy
     /// <summary>Remembers who is where, and ends the polls. To be followed by disposal, or by the end of the process.</summary>
     public void Stop()
     {
-        presence.SaveLastWord(Runtime.State.Point);
+        presence.SaveLastWord();
         Hub.Stop();
     }
 

@@ -59,11 +59,11 @@ public sealed class SqliteEventStore : IEventStore, ISnapshotStore
         SqliteLogFile.Execute(to, "PRAGMA journal_mode = DELETE");
     });
 
-    /// <summary>The network that a log belongs to, and where it ends.</summary>
-    public static (NetworkId Network, LogPoint End) ReadIdentity(string path)
+    /// <summary>The network that a log belongs to.</summary>
+    public static NetworkId ReadNetwork(string path)
     {
-        using var connection = SqliteLogFile.Open(path, SqliteLogFile.LockWait, out var network);
-        return (network, SqliteFaults.Translate(path, () => SqliteLogRows.ReadNewestHead(connection, path))?.Point ?? LogPoint.Start);
+        SqliteLogFile.Open(path, SqliteLogFile.LockWait, out var network).Dispose();
+        return network;
     }
 
     /// <summary>The last event of a log that nobody writes to.</summary>

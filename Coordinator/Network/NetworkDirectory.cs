@@ -103,9 +103,8 @@ public sealed class NetworkDirectory(string networks, ILogSigner signer, TimePro
     public PresenceKeeper OpenPresence(string name)
     {
         var directory = DirectoryOf(name);
-        var (network, logEnd) = SqliteEventStore.ReadIdentity(Path.Combine(directory, LogName));
-        var sealer = new PayloadSealer(network, ReadDataKey(Path.Combine(directory, DataKeyName)));
-        return new PresenceKeeper(Path.Combine(directory, PresenceName), logEnd, sealer, time, logger);
+        var sealer = new PayloadSealer(SqliteEventStore.ReadNetwork(Path.Combine(directory, LogName)), ReadDataKey(Path.Combine(directory, DataKeyName)));
+        return new PresenceKeeper(Path.Combine(directory, PresenceName), sealer, time, logger);
     }
 
     /// <summary>Removes a network that is closed, its data key first: what a failing disk keeps of the rest says nothing.</summary>

@@ -67,9 +67,7 @@ public sealed record DeleteAbsentNode(ulong NodeId, long SightedAt) : ICommand<D
 public sealed record SightNode(ulong NodeId) : ICommand<Done>
 {
     public Decision<Done> Decide(NetworkState state, DecisionContext context) =>
-        new(state.FindNode(NodeId) is null
-            ? throw new CommandRefusedException(RefusalReason.NodeNotMember, "The machine was away for too long and is a member no longer. Join it again.")
-            : [new NodeSighted { Id = NodeId }], _ => default);
+        new(state.FindNode(NodeId) is null ? throw NetworkValues.UnknownNode(NodeId) : [new NodeSighted { Id = NodeId }], _ => default);
 
     public Done Recall(NetworkState state, IReadOnlyList<NetworkEvent> events) => default;
 }

@@ -11,10 +11,8 @@ namespace Mesh.Coordinator.Presence;
 /// version only makes the first deltas larger. Owns the sealer.
 /// <code>
 /// the last life ended      epoch     who was online         a resuming node is sent
-/// in order, and the log    goes on   counts as online, has  what changed
-/// ends where it did
-///                                   two minutes to return
-/// any other way            is new    likewise               the presence of all that it sees
+/// in order                 goes on   counts as online, has  what changed
+/// any other way            is new    two minutes to return  the presence of all that it sees
 /// </code>
 /// </summary>
 public sealed partial class PresenceKeeper : IDisposable
@@ -33,13 +31,10 @@ public sealed partial class PresenceKeeper : IDisposable
     private ITimer? _settleTimer;
     private bool _ended;
 
-    /// <param name="logEnd">Where the network's log ends now.</param>
-    internal PresenceKeeper(string path, LogPoint logEnd, PayloadSealer sealer, TimeProvider time, ILogger logger)
+    internal PresenceKeeper(string path, PayloadSealer sealer, TimeProvider time, ILogger logger)
     {
         (_path, _sealer, _time, _logger) = (path, sealer, time, logger);
         var memory = Read();
-        if (memory is not null)
-            memory.IsLastWord &= memory.LogPosition == logEnd.Position && memory.LogHash.Span.SequenceEqual(logEnd.Hash.ToArray());
         if (memory is { IsLastWord: true })
         {
             // Two lives must never both go on from one last word.
@@ -63,18 +58,14 @@ public sealed partial class PresenceKeeper : IDisposable
     }
 
     /// <summary>Ends all change of the presence and saves it, so that the next life goes on from there.</summary>
-    /// <param name="logEnd">Where the log ends.</param>
-    public void SaveLastWord(LogPoint logEnd)
+    public void SaveLastWord()
     {
         lock (_saving)
         {
             if (_ended)
                 return;
             _ended = true;
-            var memory = Presence.Save(freeze: true);
-            memory.LogPosition = logEnd.Position;
-            memory.LogHash = ByteString.CopyFrom(logEnd.Hash.ToArray());
-            Write(memory);
+            Write(Presence.Save(freeze: true));
         }
     }
 

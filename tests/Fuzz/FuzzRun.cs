@@ -8,13 +8,13 @@ namespace Mesh.Fuzz;
 
 /// <summary>
 /// Runs one target over many epochs, each with a chance of its own that follows from the seed, so that one alone can be run again.
-/// A fixed number of epochs, or as many as fit into MESH_FUZZ_SECONDS. MESH_TEST_SEED takes another seed, MESH_FUZZ_EPOCH
+/// A fixed number of epochs, or as many as fit into MESH_FUZZ_SECONDS (ten minutes in a long run, MESH_LONG). MESH_TEST_SEED takes another seed, MESH_FUZZ_EPOCH
 /// runs one epoch alone. What an input must not do: throw, take longer than <see cref="HangLimit"/>, leave memory behind.
 /// </summary>
 internal sealed class FuzzRun(string target, ITestOutputHelper output)
 {
     private static readonly int Seed = Number("MESH_TEST_SEED") ?? 20261122;
-    private static readonly int? Seconds = Number("MESH_FUZZ_SECONDS");
+    private static readonly int? Seconds = Number("MESH_FUZZ_SECONDS") ?? (Environment.GetEnvironmentVariable("MESH_LONG") is { Length: > 0 } ? 600 : null);
     private static readonly int? OnlyEpoch = Number("MESH_FUZZ_EPOCH");
     private static readonly TimeSpan HangLimit = TimeSpan.FromSeconds(60);
     private const long GrowthLimit = 16 << 20;

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Net;
 using Mesh.Crypto;
 using Mesh.Crypto.Noise;
 using Mesh.Node.Device;
@@ -24,6 +25,7 @@ public sealed class PacketFuzz(ITestOutputHelper output)
                 byte[] packet = random.Next(10) == 0 ? mutator.Pick() : mutator.Next();
                 run.Try(packet);
                 taken += CheckInner(packet) ? 1 : 0;
+                CheckLoop(packet, random);
             }
         }, () => $"{taken} taken");
         Assert.True(taken > 0);
@@ -164,6 +166,29 @@ public sealed class PacketFuzz(ITestOutputHelper output)
                 Assert.True(admitted + 1 <= allowed, $"{source}: {admitted + 1} of {allowed}");
             }
         });
+    }
+
+    /// <summary>A packet that is a message of our own to its peer, which came back into the tunnel, is told from all others.</summary>
+    private static void CheckLoop(byte[] packet, Random random)
+    {
+        if (!InnerPacket.TryGetDestination(packet, out IpAddressBits destination)) return;
+        bool v4 = !destination.IsV6;
+        Assert.Equal(packet[v4 ? 9 : 6] == 17, InnerPacket.IsUdp(packet));
+        int ports = v4 ? (packet[0] & 15) * 4 : 40;
+        bool hasPorts = packet.Length >= ports + 4;
+        int from = hasPorts ? packet[ports] << 8 | packet[ports + 1] : 1, to = hasPorts ? packet[ports + 2] << 8 | packet[ports + 3] : 2;
+        bool first = !v4 || ((packet[6] & 0x1f) == 0 && packet[7] == 0);
+        IPAddress address = destination.ToIPAddress();
+        // As the endpoint stands in the packet, or with one thing changed. An IPv4-mapped address is an IPv4 endpoint.
+        UdpEndpoint same = UdpEndpoint.From(address, to);
+        bool expected = hasPorts && first && !address.IsIPv4MappedToIPv6;
+        Assert.Equal(expected, InnerPacket.IsUdpTo(packet, same, from));
+        Assert.False(InnerPacket.IsUdpTo(packet, same, from + 1));
+        Assert.False(InnerPacket.IsUdpTo(packet, same.WithPort((ushort)(to + 1)), from));
+        Assert.False(InnerPacket.IsUdpTo(packet, UdpEndpoint.From(v4 ? IPAddress.IPv6Loopback : IPAddress.Loopback, to), from));
+        byte[] other = address.GetAddressBytes();
+        other[random.Next(other.Length)] ^= (byte)(1 << random.Next(8));
+        Assert.False(InnerPacket.IsUdpTo(packet, UdpEndpoint.From(new IPAddress(other), to), from));
     }
 
     private static bool CheckInner(byte[] packet)

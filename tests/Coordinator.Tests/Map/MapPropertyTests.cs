@@ -33,7 +33,6 @@ public sealed class MapPropertyTests : IAsyncLifetime
     private NetworkRuntime _runtime = null!;
     private MapHub _hub = null!;
     private int _nextKey;
-    private string? _backup;
 
     public MapPropertyTests()
     {
@@ -81,23 +80,12 @@ public sealed class MapPropertyTests : IAsyncLifetime
                     var cut = await poll.CutAsync(random.Next(3));
                     poll = new Link(this, viewer, cut.Token, cut);
                     break;
-                case 3 when _backup is null: // A backup, for later.
-                    _backup = Path.Combine(_directory, "backup.db");
-                    SqliteEventStore.CopyTo(Directory().LogPath("default"), _backup);
-                    break;
-                case 4 when _backup is not null && random.Next(3) == 0: // It is restored: the node is ahead of the coordinator.
-                    if (random.Next(2) == 0) _presence.SaveLastWord(_runtime.State.Point);
-                    var ahead = await poll.CutAsync(0);
-                    await RestoreAsync(_backup);
-                    _backup = null;
-                    poll = new Link(this, viewer, ahead.Token, ahead);
-                    break;
                 case 2: // Time goes by: presence is saved, and settles.
                     _clock.Advance(TimeSpan.FromMinutes(1 + random.Next(5)));
                     break;
                 case 1: // The coordinator goes and comes back.
                     var isOrderly = random.Next(2) == 0;
-                    if (isOrderly) _presence.SaveLastWord(_runtime.State.Point);
+                    if (isOrderly) _presence.SaveLastWord();
                     var kept = await poll.CutAsync(0);
                     _hub.Dispose();
                     _presence.Dispose();
@@ -125,20 +113,6 @@ public sealed class MapPropertyTests : IAsyncLifetime
         _runtime = await Directory().OpenAsync("default", _presence.Presence);
         _presence.Start(id => _runtime.State.FindNode(id) is not null);
         _hub = new MapHub(_runtime, [.. _tokenKey], _clock, _metrics, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
-    }
-
-    private async Task RestoreAsync(string backup)
-    {
-        _hub.Dispose();
-        _presence.Dispose();
-        await _runtime.DisposeAsync();
-        string log = Directory().LogPath("default");
-        foreach (string left in new[] { "-wal", "-shm" }) File.Delete(log + left);
-        File.Move(backup, log, overwrite: true);
-        await OpenAsync();
-        // Machines that joined after the backup were never here.
-        _machines.RemoveAll(m => _runtime.State.FindNode(m.Machine)?.Id != m.Id);
-        while (_machines.Count < 3) await RegisterAsync();
     }
 
 #pragma warning disable CA5394

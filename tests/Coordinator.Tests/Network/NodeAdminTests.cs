@@ -157,7 +157,7 @@ public sealed class NodeAdminTests : IAsyncLifetime
         await _network.DoAsync(new DeleteAbsentNode(node.Id, seen.SightedAt));
         using var later = NewLifecycle();
         var refused = await Assert.ThrowsAsync<CommandRefusedException>(async () => await later.SightAsync(seen));
-        Assert.Equal(RefusalReason.NodeNotMember, refused.Reason);
+        Assert.Equal(RefusalReason.NodeUnknown, refused.Reason);
     }
 
     [Fact]

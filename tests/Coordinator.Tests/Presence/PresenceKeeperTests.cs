@@ -13,8 +13,6 @@ public sealed class PresenceKeeperTests : IDisposable
     private static readonly byte[] Boot = new byte[16];
     private static readonly ImmutableArray<PresenceEndpoint> Home = [new(IPAddress.Parse("192.0.2.1"), 41641, EndpointSource.Local)];
 
-    private static readonly LogPoint End = new(7, Bytes32.Sha256Of("end"u8));
-
     private readonly TemporaryDirectory _directory = new();
     private readonly ManualClock _clock = new();
     private readonly NetworkId _network = NetworkId.New();
@@ -35,7 +33,7 @@ public sealed class PresenceKeeperTests : IDisposable
             before.Presence.Connect(1, Boot);
             before.Presence.Report(2, Boot, Home);
             (epoch, version) = (before.Presence.Epoch, before.Presence.Current.Version);
-            before.SaveLastWord(End);
+            before.SaveLastWord();
             before.Presence.Connect(3, Boot); // After the last word nothing counts.
         }
 
@@ -58,27 +56,11 @@ public sealed class PresenceKeeperTests : IDisposable
         {
             before.Presence.Report(1, Boot, Home);
             epoch = before.Presence.Epoch;
-            before.SaveLastWord(End);
+            before.SaveLastWord();
         }
 
         using (var killed = Open()) // Ends without a word, as a killed process does.
             Assert.Equal(epoch, killed.Presence.Epoch);
-        using var after = Open();
-        Assert.NotEqual(epoch, after.Presence.Epoch);
-        Assert.Equal(Home, after.Presence.Current.Find(1)!.Endpoints);
-    }
-
-    [Fact]
-    public void Beside_a_log_that_ends_elsewhere_the_epoch_is_new()
-    {
-        ulong epoch;
-        using (var before = Open())
-        {
-            before.Presence.Report(1, Boot, Home);
-            epoch = before.Presence.Epoch;
-            before.SaveLastWord(new LogPoint(End.Position + 1, End.Hash));
-        }
-
         using var after = Open();
         Assert.NotEqual(epoch, after.Presence.Epoch);
         Assert.Equal(Home, after.Presence.Current.Find(1)!.Endpoints);
@@ -112,7 +94,7 @@ public sealed class PresenceKeeperTests : IDisposable
         {
             before.Presence.Connect(1, Boot);
             before.Presence.Connect(2, Boot);
-            before.SaveLastWord(End);
+            before.SaveLastWord();
         }
 
         using var after = Open();
@@ -131,7 +113,7 @@ public sealed class PresenceKeeperTests : IDisposable
         using (var before = Open())
         {
             before.Presence.Report(1, Boot, Home);
-            before.SaveLastWord(End);
+            before.SaveLastWord();
         }
 
         using var after = Open(exists: id => id != 1);
@@ -145,7 +127,7 @@ public sealed class PresenceKeeperTests : IDisposable
         using (var before = Open())
         {
             before.Presence.Report(1, Boot, Home);
-            before.SaveLastWord(End);
+            before.SaveLastWord();
         }
 
         var whole = File.ReadAllBytes(FilePath);
@@ -163,13 +145,13 @@ public sealed class PresenceKeeperTests : IDisposable
         using (var cut = Open())
             Assert.Null(cut.Presence.Current.Find(1));
         File.WriteAllBytes(FilePath, whole);
-        using var other = new PresenceKeeper(FilePath, End, new PayloadSealer(NetworkId.New(), new DataKey(_dataKey)), _clock, NullLogger.Instance);
+        using var other = new PresenceKeeper(FilePath, new PayloadSealer(NetworkId.New(), new DataKey(_dataKey)), _clock, NullLogger.Instance);
         Assert.Null(other.Presence.Current.Find(1));
     }
 
     private PresenceKeeper Open(Func<ulong, bool>? exists = null)
     {
-        var keeper = new PresenceKeeper(FilePath, End, new PayloadSealer(_network, new DataKey(_dataKey)), _clock, NullLogger.Instance);
+        var keeper = new PresenceKeeper(FilePath, new PayloadSealer(_network, new DataKey(_dataKey)), _clock, NullLogger.Instance);
         keeper.Start(exists ?? (_ => true));
         return keeper;
     }

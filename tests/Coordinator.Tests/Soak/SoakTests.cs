@@ -19,7 +19,7 @@ public sealed class SoakTests
         int.TryParse(Environment.GetEnvironmentVariable("MESH_TEST_SEED"), CultureInfo.InvariantCulture, out int seed) ? seed : 20261122;
 
     [Fact]
-    public Task After_every_kill_each_map_is_the_models() => IsLong ? RunAsync(500, 20, 400) : RunAsync(50, 3, 150);
+    public Task After_every_kill_each_map_is_the_models() => IsLong ? RunAsync(500, 20, 1500) : RunAsync(50, 3, 150);
 
     [Fact]
     public Task Many_kills_lose_nothing_acknowledged() => IsLong ? RunAsync(20, 300, 40) : RunAsync(8, 4, 24);
