@@ -26,7 +26,40 @@ internal sealed record RenameNodeModel([property: JsonRequired] string Name);
 /// <param name="InSeconds">0 for now, null for never.</param>
 internal sealed record ExpireNodeModel([property: JsonRequired, JsonIgnore(Condition = JsonIgnoreCondition.Never)] long? InSeconds);
 
-internal sealed record RootModel(string Pin, string Address, bool KeyHeld, DateTimeOffset IssuerExpires, string PublicKey);
+/// <param name="PublicKey">SubjectPublicKeyInfo, base64; so are those of earlier roots, oldest first.</param>
+/// <param name="NextPin">Of the announced next root; absent when none is.</param>
+internal sealed record RootModel(
+    string Pin, string Address, bool KeyHeld, DateTimeOffset IssuerExpires, string PublicKey, string? NextPin, IReadOnlyList<string> PastPublicKeys);
+
+/// <param name="PrivateKey">PKCS#8, base64.</param>
+internal sealed record ExportedRootModel(string PrivateKey);
+
+/// <param name="Signature">The root's over "mesh root removal v1", the pin, and SHA-256 of the issuer's certificate; IEEE P1363, base64.</param>
+internal sealed record RemoveRootModel([property: JsonRequired] string Signature);
+
+/// <summary>Public keys as SubjectPublicKeyInfo, and the present issuer's certificate as DER; base64.</summary>
+internal sealed record RootRequestModel(string Pin, string IssuerPublicKey, string LogPublicKey, string IssuerCertificate);
+
+internal sealed record RenewIssuerModel
+{
+    /// <summary>DER, base64, for the key that was asked for; absent when the root key is on the coordinator.</summary>
+    public string? IssuerCertificate { get; init; }
+}
+
+/// <summary>Certificates as DER, base64. All absent: made on the coordinator.</summary>
+internal sealed record NextRootModel
+{
+    public string? RootCertificate { get; init; }
+
+    public string? IssuerCertificate { get; init; }
+
+    public string? LogCertificate { get; init; }
+
+    /// <summary>The present root's over "mesh next root v1", its pin and the next pin; IEEE P1363, base64.</summary>
+    public string? Signature { get; init; }
+}
+
+internal sealed record SwitchRootModel([property: JsonRequired] string Pin);
 
 internal sealed record KeyModel(
     ulong Id, string Status, string? User, IReadOnlyList<string> Tags, bool Reusable, bool Ephemeral, int Uses,
@@ -120,6 +153,12 @@ internal sealed record CreateTokenModel([property: JsonRequired] string Name)
 [JsonSerializable(typeof(KeyModel))]
 [JsonSerializable(typeof(ListModel<NodeModel>))]
 [JsonSerializable(typeof(ListModel<EventModel>))]
+[JsonSerializable(typeof(ExportedRootModel))]
+[JsonSerializable(typeof(RemoveRootModel))]
+[JsonSerializable(typeof(RootRequestModel))]
+[JsonSerializable(typeof(RenewIssuerModel))]
+[JsonSerializable(typeof(NextRootModel))]
+[JsonSerializable(typeof(SwitchRootModel))]
 [JsonSerializable(typeof(CreateTokenModel))]
 [JsonSerializable(typeof(CreatedTokenModel))]
 [JsonSerializable(typeof(ListModel<TokenModel>))]

@@ -20,7 +20,8 @@ internal static class AdminQueries
 
     public static RootModel Root(AdminContext admin) => new(
         Pin(admin), admin.Links.Address, admin.Keys.HoldsRootKey, admin.Keys.IssuerExpires,
-        Convert.ToBase64String(admin.Keys.RootSpki.Span));
+        Convert.ToBase64String(admin.Keys.RootSpki.Span), admin.Keys.Next is { } next ? Base64Url.EncodeToString(next.Pin.Span) : null,
+        [.. admin.Keys.AllRoots.Skip(1).Select(Convert.ToBase64String)]);
 
     public static ListModel<NetworkModel> Networks(AdminContext admin, Page page) => page.Take(admin.Networks.All, n => n.Runtime.Name, Describe);
 
@@ -83,7 +84,7 @@ internal static class AdminQueries
     public static async Task<VerificationModel> VerifyAsync(AdminContext admin, NetworkHost network, CancellationToken cancellationToken)
     {
         string path = admin.Networks.Directory.LogPath(network.Runtime.Name);
-        var found = await Task.Run(() => LogVerifier.Verify(path, admin.Keys.RootSpki.Span, cancellationToken), cancellationToken);
+        var found = await Task.Run(() => LogVerifier.Verify(path, admin.Keys.AllRoots, cancellationToken), cancellationToken);
         return Describe(found, network.Runtime.Name);
     }
 

@@ -28,7 +28,7 @@ internal static class CommandLine
         {
             ServeCommand.Create(terminal), StatusCommands.Status(terminal), KeysCommand.Create(terminal), NodesCommand.Create(terminal),
             PolicyCommand.Create(terminal), LogCommand.Create(terminal), NetworksCommand.Create(terminal), TokensCommand.Create(terminal),
-            StatusCommands.Root(terminal),
+            RootKeyCommand.Create(terminal),
             BackupCommands.Backup(terminal), BackupCommands.Restore(terminal),
         };
         var line = root.Parse(args);

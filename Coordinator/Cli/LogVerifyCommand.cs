@@ -24,15 +24,15 @@ internal static class LogVerifyCommand
         var target = new AdminTarget();
         var json = CommonOptions.Json();
         var file = new Option<string?>("--file") { Description = "A copied log.db", HelpName = "FILE" };
-        var rootKey = new Option<string?>("--root-key")
+        var rootKey = new Option<string[]>("--root-key")
         {
-            Description = "With --file: the root's certificate or public key, as DER, PEM, or the publicKey of 'root show --json'", HelpName = "FILE",
+            Description = "With --file: the root's certificate or public key, as DER, PEM, or the publicKey of 'root show --json'; repeat it with those of earlier roots", HelpName = "FILE",
         };
         var command = new Command("verify", Help) { network, json, file, rootKey };
         foreach (var option in target.Options) command.Options.Add(option);
         command.SetAction((line, cancellation) => AdminVerb.GuardAsync(terminal, async () =>
         {
-            if ((line.GetValue(file) is null) != (line.GetValue(rootKey) is null))
+            if ((line.GetValue(file) is null) != (line.GetValue(rootKey) is not { Length: > 0 }))
                 throw new CliFailure(ExitCode.Usage, "--file and --root-key go together");
             VerificationModel found;
             if (line.GetValue(file) is { } path)
@@ -51,12 +51,12 @@ internal static class LogVerifyCommand
         return command;
     }
 
-    private static VerificationModel VerifyFile(string path, string rootKeyPath, CancellationToken cancellation)
+    private static VerificationModel VerifyFile(string path, string[] rootKeyPaths, CancellationToken cancellation)
     {
-        byte[] root = ReadRootKey(rootKeyPath);
+        List<byte[]> roots = [.. rootKeyPaths.Select(ReadRootKey)];
         try
         {
-            var found = LogVerifier.Verify(path, root, cancellation);
+            var found = LogVerifier.Verify(path, roots, cancellation);
             return AdminQueries.Describe(found, found.Network.ToString());
         }
         catch (LogStoreException e)

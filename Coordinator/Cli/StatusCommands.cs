@@ -3,7 +3,7 @@ using Mesh.Coordinator.Admin;
 
 namespace Mesh.Coordinator.Cli;
 
-/// <summary>status, root show.</summary>
+/// <summary>status.</summary>
 internal static class StatusCommands
 {
     public static Command Status(Terminal terminal) => AdminVerb.Create(
@@ -23,17 +23,4 @@ internal static class StatusCommands
             NetworksCommand.Print(terminal, status.Networks);
             return ExitCode.Ok;
         });
-
-    public static Command Root(Terminal terminal) => new("root", "The root key that the pin names")
-    {
-        AdminVerb.Create(
-            "show", "Prints the pin: what join links carry, and all that nodes trust.", "root show --state-dir /var/lib/mesh-coordinator", terminal,
-            async (client, _, json, cancellation) =>
-            {
-                var root = await client.GetAsync(Paths.Root, AdminJson.Default.RootModel, cancellation);
-                if (json) terminal.Json(root, AdminJson.Default.RootModel);
-                else terminal.Line(root.Pin);
-                return ExitCode.Ok;
-            }),
-    };
 }

@@ -104,11 +104,13 @@ internal static class BackupReader
     {
         string rootPath = Path.Combine(directory, "root.crt");
         if (!File.Exists(rootPath)) throw new InvalidDataException("root.crt is missing");
-        byte[] root;
+        List<byte[]> roots = [];
         try
         {
             using var certificate = X509CertificateLoader.LoadCertificateFromFile(rootPath);
-            root = certificate.PublicKey.ExportSubjectPublicKeyInfo();
+            roots.Add(certificate.PublicKey.ExportSubjectPublicKeyInfo());
+            string past = Path.Combine(directory, Trust.PastRoots.FileName);
+            if (File.Exists(past)) roots.AddRange(Trust.PastRoots.Split(File.ReadAllBytes(past)));
         }
         catch (CryptographicException e)
         {
@@ -117,7 +119,7 @@ internal static class BackupReader
         foreach (var network in manifest.Networks)
         {
             string log = Path.Combine(directory, BackupFormat.NetworksName, network.Name, BackupFormat.LogName);
-            var verified = LogVerifier.Verify(log, root, cancellation);
+            var verified = LogVerifier.Verify(log, roots, cancellation);
             if (!verified.IsValid || verified.End.Position != network.Position || verified.End.Hash.ToString() != network.Hash)
                 throw new InvalidDataException($"the log of network {network.Name} does not verify");
         }

@@ -37,7 +37,7 @@ internal sealed class BackupWriter(StateDirectory state, NetworkSet networks, Co
             foreach (string file in Directory.EnumerateFiles(state.Path).Order(StringComparer.Ordinal))
             {
                 string name = Path.GetFileName(file);
-                if (BackupFormat.IsKept(name) && (withRootKey || name != "root.key"))
+                if (BackupFormat.IsKept(name) && (withRootKey || name is not ("root.key" or "next-root.key")))
                     files.Add(await AddAsync(tar, name, await File.ReadAllBytesAsync(file, cancellation), cancellation));
             }
             files.Add(await AddAsync(tar, $"{BackupFormat.NetworksName}/.used", [], cancellation));

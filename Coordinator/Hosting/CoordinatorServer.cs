@@ -84,14 +84,14 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
             BackupWriter.ClearLeftovers(state);
             var log = loggers.CreateLogger<CoordinatorServer>();
             if (state.WasTightened) LogTightened(log, state.Path);
-            var keys = Opened(opened, CoordinatorKeys.Open(state, clock));
+            var keys = Opened(opened, CoordinatorKeys.Open(state, clock, loggers.CreateLogger<CoordinatorKeys>()));
             var tokens = AdminTokens.Open(state, clock, loggers.CreateLogger<AdminTokens>());
             var metrics = Opened(opened, new CoordinatorMetrics());
             var challenges = Opened(opened, new ChallengeTable(clock));
             var retirement = Opened(opened, new PreviousKeyRetirement(clock, loggers.CreateLogger<PreviousKeyRetirement>()));
             var directory = new NetworkDirectory(state.Networks, keys.Log, clock, loggers.CreateLogger<NetworkRuntime>());
             var networks = Opened(opened, new NetworkSet(
-                directory, retirement, TokenKey(state), clock, metrics, loggers.CreateLogger<MapHub>()));
+                directory, keys, retirement, TokenKey(state), clock, metrics, loggers.CreateLogger<MapHub>()));
             await networks.OpenAllAsync();
 
             int perSecond = options.RequestsPerSecondPerAddress;
@@ -106,7 +106,7 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
             var nodeApi = Opened(opened, BuildNodeApi(options, keys, clock, pipeline, configureLogging));
             await StartAsync(nodeApi, options.Listen.ToString(), "--listen");
             var endPoint = BoundTo(nodeApi, options.Listen);
-            var links = new JoinLinks(keys.Pin, options.PublicHost, endPoint);
+            var links = new JoinLinks(() => keys.Pin, options.PublicHost, endPoint);
             JoinLinks? adminLinks = null;
             var admin = new AdminContext(state, networks, keys, tokens, links, () => adminLinks?.Address, clock);
             var adminApi = Opened(opened, BuildAdminApi(
@@ -122,7 +122,7 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
                 adminApis.Add(remoteApi);
                 await StartAsync(remoteApi, adminListen.ToString(), "--admin-listen");
                 adminEndPoint = BoundTo(remoteApi, adminListen);
-                adminLinks = JoinLinks.ForAdmin(keys.Pin, options.PublicHost, adminEndPoint);
+                adminLinks = JoinLinks.ForAdmin(() => keys.Pin, options.PublicHost, adminEndPoint);
                 LogServingAdmin(log, adminEndPoint, adminLinks.Address);
             }
             File.Delete(state.AdminSocket);

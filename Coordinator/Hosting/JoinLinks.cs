@@ -10,10 +10,11 @@ internal sealed class JoinLinks
 {
     private readonly string _host;
     private readonly int _port;
-    private readonly ReadOnlyMemory<byte> _pin;
+    private readonly Func<ReadOnlyMemory<byte>> _pin;
 
+    /// <param name="pin">The pin at the time; it changes with the root.</param>
     /// <param name="publicHost">HOST:PORT, checked before; null for the address that is listened on.</param>
-    public JoinLinks(ReadOnlyMemory<byte> pin, string? publicHost, IPEndPoint listen)
+    public JoinLinks(Func<ReadOnlyMemory<byte>> pin, string? publicHost, IPEndPoint listen)
     {
         _pin = pin;
         if (publicHost is null || !JoinLink.TrySplitAuthority(publicHost, out _host!, out _port))
@@ -21,16 +22,16 @@ internal sealed class JoinLinks
     }
 
     /// <summary>For the admin API: the public host, if there is one, with the admin API's own port.</summary>
-    public static JoinLinks ForAdmin(ReadOnlyMemory<byte> pin, string? publicHost, IPEndPoint listen) =>
+    public static JoinLinks ForAdmin(Func<ReadOnlyMemory<byte>> pin, string? publicHost, IPEndPoint listen) =>
         publicHost is not null && JoinLink.TrySplitAuthority(publicHost, out string host, out _)
-            ? new JoinLinks(pin, new JoinLink(host, listen.Port, pin, null, null).Authority, listen)
+            ? new JoinLinks(pin, new JoinLink(host, listen.Port, pin(), null, null).Authority, listen)
             : new JoinLinks(pin, null, listen);
 
     /// <summary>mesh://HOST:PORT/PIN; no secret.</summary>
-    public string Address => new JoinLink(_host, _port, _pin, null, null).CoordinatorAddress;
+    public string Address => new JoinLink(_host, _port, _pin(), null, null).CoordinatorAddress;
 
     /// <summary>The link with its secret, for the one moment it is shown.</summary>
-    public string Reveal(string network, string? preAuthKey) => new JoinLink(_host, _port, _pin, network, preAuthKey).Reveal();
+    public string Reveal(string network, string? preAuthKey) => new JoinLink(_host, _port, _pin(), network, preAuthKey).Reveal();
 
     // Listening on every address names none; the first that others can reach stands in. --public-host says it better.
     private static IPAddress Reachable(IPAddress listen)

@@ -5,6 +5,7 @@ using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Map;
 using Mesh.Coordinator.Network;
 using Mesh.Coordinator.Registration;
+using Mesh.Coordinator.Trust;
 using Mesh.Protocol;
 using Mesh.Protocol.Control;
 using Microsoft.Extensions.Logging;
@@ -16,7 +17,7 @@ namespace Mesh.Coordinator.Hosting;
 /// reached through another: each has a directory, log, keys, runtime, presence and hub of its own. Thread-safe.
 /// </summary>
 internal sealed partial class NetworkSet(
-    NetworkDirectory directory, PreviousKeyRetirement retirement, byte[] tokenKey, TimeProvider clock, CoordinatorMetrics metrics,
+    NetworkDirectory directory, CoordinatorKeys keys, PreviousKeyRetirement retirement, byte[] tokenKey, TimeProvider clock, CoordinatorMetrics metrics,
     ILogger<MapHub> log) : IAsyncDisposable
 {
     private static readonly TimeSpan PurgeInterval = TimeSpan.FromMinutes(1);
@@ -165,7 +166,7 @@ internal sealed partial class NetworkSet(
             throw;
         }
         presence.Start(id => runtime.State.FindNode(id) is not null);
-        var hub = new MapHub(runtime, [.. tokenKey], clock, metrics, log);
+        var hub = new MapHub(runtime, [.. tokenKey], clock, metrics, log, keys);
         var network = new NetworkHost(runtime, hub, new NodeLifecycle(runtime, clock, log), presence);
         runtime.StateChanged += change => ServeOrNot(hub, change);
         if (runtime.State.PurgeAt is not null) hub.Stop();

@@ -30,15 +30,15 @@ internal static class NodeListener
             listen.UseHttps(new TlsHandshakeCallbackOptions
             {
                 HandshakeTimeout = HandshakeTimeout,
-                OnConnection = _ => ValueTask.FromResult(Authentication(keys)),
+                OnConnection = handshake => ValueTask.FromResult(Authentication(keys, handshake.Connection)),
             });
-            listen.Use(next => connection => Identify(connection, next));
+            listen.Use(next => connection => Identify(connection, keys, next));
         });
     }
 
-    private static SslServerAuthenticationOptions Authentication(CoordinatorKeys keys) => new()
+    private static SslServerAuthenticationOptions Authentication(CoordinatorKeys keys, BaseConnectionContext connection) => new()
     {
-        ServerCertificateContext = keys.ServerCertificate(),
+        ServerCertificateContext = Served(keys, connection),
         EnabledSslProtocols = SslProtocols.Tls13,
         ApplicationProtocols = [SslApplicationProtocol.Http2],
         ClientCertificateRequired = true,
@@ -58,6 +58,13 @@ internal static class NodeListener
         RemoteCertificateValidationCallback = (_, certificate, _, _) => MachineCertificate.TryReadKey(certificate) is not null,
     };
 
+    private static SslStreamCertificateContext Served(CoordinatorKeys keys, BaseConnectionContext connection)
+    {
+        var (certificate, root) = keys.Serve();
+        connection.Features.Set(root);
+        return certificate;
+    }
+
     // A handshake costs us two signatures; a flood of them is cut off before it costs any.
     internal static Task RefuseTooMany(ConnectionContext connection, AddressRateLimiter handshakes, ConnectionDelegate next)
     {
@@ -69,7 +76,7 @@ internal static class NodeListener
         return next(connection);
     }
 
-    private static Task Identify(ConnectionContext connection, ConnectionDelegate next)
+    private static Task Identify(ConnectionContext connection, CoordinatorKeys keys, ConnectionDelegate next)
     {
         byte[]? key = MachineCertificate.TryReadKey(connection.Features.Get<ITlsConnectionFeature>()?.ClientCertificate);
         if (key is null)
@@ -77,14 +84,15 @@ internal static class NodeListener
             connection.Abort();
             return Task.CompletedTask;
         }
-        connection.Features.Set(new MachineFeature(key));
+        connection.Features.Set(new MachineFeature(key, connection.Features.Get<RootIdentity>() ?? keys.Root));
         return next(connection);
     }
 }
 
 /// <summary>The machine key that the connection's client has proven to hold.</summary>
 /// <param name="SubjectPublicKeyInfo">91 bytes, ECDSA P-256.</param>
-internal sealed record MachineFeature(byte[] SubjectPublicKeyInfo)
+/// <param name="Root">The root that the connection was opened under.</param>
+internal sealed record MachineFeature(byte[] SubjectPublicKeyInfo, RootIdentity Root)
 {
     /// <summary>SHA-256 of it, as the network knows machines by.</summary>
     public Bytes32 Id { get; } = Bytes32.Sha256Of(SubjectPublicKeyInfo);

@@ -5,7 +5,8 @@ namespace Mesh.Coordinator.Hosting;
 
 /// <summary>
 /// Everything a coordinator keeps, one directory of 0700 with files of 0600, held by one process at a time:
-/// <c>lock, root.key, root.crt, issuer.key, issuer.crt, log.key, log.crt, token.key, admin.sock, networks/NAME/</c>.
+/// <c>lock, root.key, root.crt, issuer.key, issuer.crt, log.key, log.crt, next-*, past-roots, admin-tokens, token.key,
+/// admin.sock, networks/NAME/</c>.
 /// </summary>
 internal sealed partial class StateDirectory : IDisposable
 {
@@ -55,7 +56,9 @@ internal sealed partial class StateDirectory : IDisposable
             if (wide) System.IO.File.SetUnixFileMode(path, DirectoryMode);
             var held = TakeLock(path);
             Directory.CreateDirectory(System.IO.Path.Combine(path, "networks"), DirectoryMode);
-            return new StateDirectory(path, held) { WasTightened = wide };
+            var state = new StateDirectory(path, held) { WasTightened = wide };
+            state.FinishStaged();
+            return state;
         }
         catch (UnauthorizedAccessException e)
         {
@@ -96,7 +99,41 @@ internal sealed partial class StateDirectory : IDisposable
         SyncDirectory(Path);
     }
 
+    /// <summary>
+    /// Changes several files as one: after a crash either all are as they were, or the next <see cref="Open"/> ends what was
+    /// begun. Null bytes delete.
+    /// <list type="number">
+    /// <item>Every new file is written beside the old one, as NAME.staged.</item>
+    /// <item>The list "staged" is written: from here on it is done.</item>
+    /// <item>Each is moved to its place, and what is to go is deleted; then the list goes.</item>
+    /// </list>
+    /// </summary>
+    public void WriteTogether(IReadOnlyList<(string Name, byte[]? Bytes)> files)
+    {
+        foreach (var (name, bytes) in files)
+            if (bytes is not null) Write(name + StagedSuffix, bytes);
+        Write(StagedList, System.Text.Encoding.ASCII.GetBytes(string.Join('\n', files.Select(file => (file.Bytes is null ? '-' : '+') + file.Name))));
+        FinishStaged();
+    }
+
+    private const string StagedList = "staged";
+    private const string StagedSuffix = ".staged";
+
     public void Dispose() => _lock.Dispose();
+
+    private void FinishStaged()
+    {
+        if (TryRead(StagedList) is not { } list) return;
+        foreach (string line in System.Text.Encoding.ASCII.GetString(list).Split('\n'))
+        {
+            string file = File(line[1..]);
+            if (line[0] == '-') System.IO.File.Delete(file);
+            else if (System.IO.File.Exists(file + StagedSuffix)) System.IO.File.Move(file + StagedSuffix, file, overwrite: true);
+        }
+        SyncDirectory(Path);
+        System.IO.File.Delete(File(StagedList));
+        SyncDirectory(Path);
+    }
 
     private static FileStream TakeLock(string path)
     {

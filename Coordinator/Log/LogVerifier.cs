@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Mesh.Protocol.Control;
 using Microsoft.Data.Sqlite;
 
@@ -20,22 +19,26 @@ public static class LogVerifier
 
     /// <param name="rootSpki">The root's SubjectPublicKeyInfo.</param>
     /// <exception cref="LogStoreException">The file is not there, may not be read, or is no log of this version.</exception>
-    public static LogVerification Verify(string path, ReadOnlySpan<byte> rootSpki, CancellationToken cancellationToken = default)
+    public static LogVerification Verify(string path, ReadOnlySpan<byte> rootSpki, CancellationToken cancellationToken = default) =>
+        Verify(path, [rootSpki.ToArray()], cancellationToken);
+
+    /// <param name="roots">SubjectPublicKeyInfos: the present root's, and those before it under which a part of the log was signed.</param>
+    /// <exception cref="LogStoreException">As above.</exception>
+    public static LogVerification Verify(string path, IReadOnlyList<byte[]> roots, CancellationToken cancellationToken = default)
     {
-        var root = rootSpki.ToArray();
         return SqliteFaults.Translate(path, () =>
         {
             using var connection = SqliteLogFile.OpenReadOnly(path);
             var network = SqliteLogFile.ReadIdentity(connection, path);
             // One snapshot of the file, though its coordinator goes on writing.
             SqliteLogFile.Execute(connection, "BEGIN");
-            using var pass = new Pass(connection, network, root, cancellationToken);
+            using var pass = new Pass(connection, network, roots, cancellationToken);
             return pass.Run();
         });
     }
 
     private sealed class Pass(
-        SqliteConnection connection, NetworkId network, byte[] rootSpki, CancellationToken cancellationToken) : IDisposable
+        SqliteConnection connection, NetworkId network, IReadOnlyList<byte[]> roots, CancellationToken cancellationToken) : IDisposable
     {
         private readonly List<LogProblem> _problems = [];
         private readonly List<long> _erased = [];
@@ -163,7 +166,7 @@ public static class LogVerifier
 
                 below = snapshot.Point.Position - 1;
                 _snapshots[snapshot.Point.Position] = snapshot.Point;
-                using var logKey = LogHeads.ReadLogKey(snapshot.Certificate, rootSpki);
+                using var logKey = ReadLogKey(snapshot.Certificate);
                 if (logKey is null || snapshot.Signature.Length != ControlLimits.SignatureBytes || !snapshot.IsSignedBy(logKey, network))
                 {
                     Note(snapshot.Point.Position, LogProblemKind.BadSnapshot);
@@ -179,15 +182,16 @@ public static class LogVerifier
             // The first head of a certificate is checked with it; those that follow need only the key.
             _certificate = head.Certificate;
             _logKey?.Dispose();
-            _logKey = null;
-            var verdict = head.Verify(network, rootSpki);
-            if (verdict is LogHeadVerdict.Valid or LogHeadVerdict.BadSignature)
-            {
-                using var certificate = X509CertificateLoader.LoadCertificate(head.Certificate);
-                _logKey = certificate.GetECDsaPublicKey();
-            }
+            _logKey = ReadLogKey(head.Certificate);
+            return _logKey is not null && head.Signature.Length == ControlLimits.SignatureBytes && head.IsSignedBy(_logKey, network);
+        }
 
-            return verdict == LogHeadVerdict.Valid;
+        private ECDsa? ReadLogKey(byte[] certificate)
+        {
+            foreach (var root in roots)
+                if (LogHeads.ReadLogKey(certificate, root) is { } key)
+                    return key;
+            return null;
         }
 
         private SignedHead? NextHead()

@@ -36,7 +36,7 @@ internal sealed partial class ForkWatch(ILogger<ForkWatch> log)
     }
 
     private static bool IsOurs(NetworkHost network, LogHead head, CoordinatorKeys keys) =>
-        LogHeads.Verify(head, network.Runtime.Id.ToArray(), keys.RootSpki.Span) == LogHeadVerdict.Valid;
+        keys.AllRoots.Any(root => LogHeads.Verify(head, network.Runtime.Id.ToArray(), root) == LogHeadVerdict.Valid);
 
     [LoggerMessage(EventId = 1301, Level = LogLevel.Warning,
         Message = "Node {NodeId} of network {Network} remembers a signed head at position {Remembered} that this log (at {Position}) does not contain: was it restored from a backup?")]

@@ -7,6 +7,7 @@ using Mesh.Coordinator.Network;
 using Mesh.Coordinator.Presence;
 using Mesh.Coordinator.Trust;
 using Mesh.Protocol.Control;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Endpoint = Mesh.Protocol.Control.Endpoint;
 
@@ -33,7 +34,8 @@ internal sealed class MapCalls(NetworkSet networks, CoordinatorKeys keys, ForkWa
         await network.Lifecycle.SightAsync(node);
         if (request.KnownHead is { } known) forks.Check(network, node.Id, known, keys);
         using var presence = network.Runtime.Presence.Connect(node.Id, request.BootId.Span);
-        var session = new PollSession(hub, presence, Observed(context, 0), context.Response.BodyWriter, context.Abort);
+        var session = new PollSession(hub, presence, Observed(context, 0), context.Response.BodyWriter, context.Abort,
+            machine.Root, () => context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose());
         if (!hub.Open(session)) return Problems.ShuttingDown;
         try
         {

@@ -5,6 +5,7 @@ using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network;
 using Mesh.Coordinator.Network.Events;
 using Mesh.Coordinator.Presence;
+using Mesh.Coordinator.Trust;
 using Mesh.Protocol.Control;
 using Microsoft.Extensions.Logging;
 
@@ -25,6 +26,7 @@ internal sealed partial class MapHub : IDisposable
 
     private static readonly TimeSpan TickInterval = TimeSpan.FromSeconds(1);
 
+    private readonly CoordinatorKeys? _keys;
     private readonly byte[] _tokenKey;
     private readonly ILogger _log;
     private readonly ChangeIndex _changes;
@@ -42,12 +44,14 @@ internal sealed partial class MapHub : IDisposable
     private bool _waking;
 
     /// <param name="tokenKey">32 bytes, the same in every life of the coordinator.</param>
-    public MapHub(NetworkRuntime runtime, byte[] tokenKey, TimeProvider clock, CoordinatorMetrics metrics, ILogger log)
+    public MapHub(NetworkRuntime runtime, byte[] tokenKey, TimeProvider clock, CoordinatorMetrics metrics, ILogger log, CoordinatorKeys? keys = null)
     {
+        _keys = keys;
         (Runtime, _tokenKey, Clock, Metrics, _log) = (runtime, tokenKey, clock, metrics, log);
         _changes = new ChangeIndex(runtime.State.Position, ChangesKept);
         runtime.StateChanged += OnStateChanged;
         runtime.Presence.Changed += OnPresenceChanged;
+        if (keys is not null) keys.RootsChanged += OnRootsChanged;
         _ticker = clock.CreateTimer(_ => Tick(), null, TickInterval, TickInterval);
     }
 
@@ -164,9 +168,25 @@ internal sealed partial class MapHub : IDisposable
     {
         Stop();
         _ticker.Dispose();
+        if (_keys is not null) _keys.RootsChanged -= OnRootsChanged;
         Runtime.StateChanged -= OnStateChanged;
         Runtime.Presence.Changed -= OnPresenceChanged;
         CryptographicOperations.ZeroMemory(_tokenKey);
+    }
+
+    /// <summary>What a connection under a root is told of the root after it; null for nothing.</summary>
+    public NextRoot? NextRootFor(RootIdentity? root) => root is not null && ReferenceEquals(_keys?.Root, root) ? _keys.Next : null;
+
+    // A next root is told to every poll; one that took over asks the polls under its predecessor to connect anew.
+    private void OnRootsChanged()
+    {
+        PollSession[] open;
+        lock (_sessionLock) open = [.. _sessions.Values];
+        foreach (var session in open)
+        {
+            if (session.Root is null || ReferenceEquals(session.Root, _keys!.Root)) session.Changed();
+            else session.Leave();
+        }
     }
 
     private void Tick()

@@ -1,7 +1,9 @@
 using System.IO.Pipelines;
 using Google.Protobuf;
+using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network;
 using Mesh.Coordinator.Presence;
+using Mesh.Coordinator.Trust;
 using Mesh.Protocol.Control;
 
 namespace Mesh.Coordinator.Map;
@@ -18,7 +20,8 @@ namespace Mesh.Coordinator.Map;
 /// Aborted       ends
 /// </code>
 /// </summary>
-internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, Endpoint observed, PipeWriter output, Action abort)
+internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, Endpoint observed, PipeWriter output, Action abort,
+    RootIdentity? root = null, Action? close = null)
 {
     /// <summary>Peers whose wish to be reached waits; a further one is dropped, and asks again.</summary>
     private const int MaxReaches = 64;
@@ -32,6 +35,7 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
     private long _lastWrite;
     private long _keepAliveAfterTicks;
     private MapCursor? _cursor;
+    private NextRoot? _sentNextRoot;
     private long _tokenPosition;
 
     [Flags]
@@ -48,6 +52,16 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
 
     /// <summary>The class that the hub files the session under; guarded by the hub's lock.</summary>
     public uint ClassId { get; set; }
+
+    /// <summary>The root that the connection was opened under; null for one that does not matter.</summary>
+    public RootIdentity? Root { get; } = root;
+
+    /// <summary>Asks the node to come back over a new connection.</summary>
+    public void Leave()
+    {
+        close?.Invoke();
+        End(NoticeKind.Reconnect);
+    }
 
     /// <summary>Something that the node may see changed. Any thread; returns at once.</summary>
     public void Changed() => Signal(Wake.Changed);
@@ -130,11 +144,12 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
         var snapshot = new Snapshot
         {
             ResumeToken = TokenFor(state, presence),
-            Head = head.ToMessage(),
+            Head = Certified(head),
             Self = view.Self(observed),
             Filter = view.Filter(),
             Reset = reset,
             ServerTimeMs = hub.Clock.GetUtcNow().ToUnixTimeMilliseconds(),
+            NextRoot = _sentNextRoot = hub.NextRootFor(Root),
         };
         return Moved(await frames.WriteSnapshotAsync(snapshot, view, presence), state, presence, written: true);
     }
@@ -148,8 +163,11 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
         if (view.Viewer is null) return await RemovedAsync(frames);
         var difference = MapDifference.Between(
             from, state, presence, NodeId, hub.Entries, hub.TouchedBetween(from, state), hub.MovedBetween(from, presence));
-        if (difference.IsEmpty && !always) return Moved(FrameOutcome.Written, state, presence, written: false);
-        var delta = new Delta { ResumeToken = TokenFor(state, presence), Head = head.ToMessage() };
+        var nextRoot = hub.NextRootFor(Root);
+        bool tellsRoot = nextRoot is not null && (always || !ReferenceEquals(nextRoot, _sentNextRoot));
+        if (difference.IsEmpty && !always && !tellsRoot) return Moved(FrameOutcome.Written, state, presence, written: false);
+        var delta = new Delta { ResumeToken = TokenFor(state, presence), Head = Certified(head) };
+        if (tellsRoot) delta.NextRoot = _sentNextRoot = nextRoot;
         delta.Removals.AddRange(difference.Removals);
         if (difference.SelfChanged || always) delta.Self = view.Self(observed);
         if (difference.FilterChanged) delta.Filter = view.Filter();
@@ -213,6 +231,8 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
     }
 
     private ByteString TokenFor(NetworkState state, PresenceView presence) => hub.Token(NodeId, state, presence);
+
+    private LogHead Certified(SignedHead head) => Root is null ? head.ToMessage() : Root.Certify(head.ToMessage());
 
     private void Signal(Wake wake)
     {

@@ -31,6 +31,20 @@ internal static class CertificateMint
     public static X509Certificate2 Issuer(ECDsa root, ECDsa issuer, DateTimeOffset now) =>
         Sign(Authority(IssuerName, issuer, pathLength: 0), RootName, root, now - LeafLifetime, now + IssuerLifetime);
 
+    /// <param name="issuerSpki">SubjectPublicKeyInfo.</param>
+    public static X509Certificate2 Issuer(ECDsa root, ReadOnlySpan<byte> issuerSpki, DateTimeOffset now)
+    {
+        using var issuer = PublicKeyOf(issuerSpki);
+        return Issuer(root, issuer, now);
+    }
+
+    /// <param name="logSpki">SubjectPublicKeyInfo.</param>
+    public static X509Certificate2 LogKey(ECDsa root, ReadOnlySpan<byte> logSpki)
+    {
+        using var logKey = PublicKeyOf(logSpki);
+        return LogKey(root, logKey);
+    }
+
     /// <summary>The root itself vouches for the log key, so that a log is checked with the root's public key alone.</summary>
     public static X509Certificate2 LogKey(ECDsa root, ECDsa logKey) =>
         Sign(EndEntity("CN=Mesh coordinator log", logKey, CoordinatorTrust.LogKeyUsageOid), RootName, root, Always, Never);
@@ -41,6 +55,13 @@ internal static class CertificateMint
         var request = EndEntity("CN=Mesh coordinator", leaf, ServerAuthenticationOid);
         request.CertificateExtensions.Add(CoordinatorTrust.ChainExtension(issuerCertificate, rootCertificate));
         return Sign(request, IssuerName, issuer, now - Backdating, now + LeafLifetime);
+    }
+
+    private static ECDsa PublicKeyOf(ReadOnlySpan<byte> spki)
+    {
+        var key = ECDsa.Create();
+        key.ImportSubjectPublicKeyInfo(spki, out _);
+        return key;
     }
 
     private static CertificateRequest Authority(X500DistinguishedName name, ECDsa key, int pathLength)

@@ -1,19 +1,22 @@
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Google.Protobuf;
 using Mesh.Coordinator.Cli;
 using Mesh.Coordinator.Hosting;
 using Mesh.Coordinator.Log;
 using Mesh.Protocol.Control;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Mesh.Coordinator.Trust;
 
 /// <summary>
 /// The coordinator's keys: a root that the pin names, an issuer for a year, the log key, and server leaves for a day that
 /// live in memory only. Made at first start, read afterwards. The root's private key may be gone (it lives elsewhere then);
-/// everything works on until the issuer runs out.
+/// everything works on until the issuer runs out. Thread-safe.
 /// </summary>
-internal sealed class CoordinatorKeys : IDisposable
+internal sealed partial class CoordinatorKeys : IDisposable
 {
     // The issuer is renewed with so much of it left, which leaves time to notice when the root lives elsewhere.
     private static readonly TimeSpan IssuerRenewal = TimeSpan.FromDays(60);
@@ -21,30 +24,47 @@ internal sealed class CoordinatorKeys : IDisposable
 
     private readonly TimeProvider _clock;
     private readonly StateDirectory _state;
-    private readonly ECDsa? _root;
-    private readonly Lock _renewing = new();
+    private readonly ILogger _log;
+    private readonly Lock _changing = new();
+
+    // Guarded by the lock, but for reads of what is volatile.
+    private ECDsa? _root;
     private ECDsa _issuer;
     private X509Certificate2 _issuerCertificate;
-    private volatile ServerLeaf? _leaf;
+    private ECDsa? _pendingIssuer;
+    private IReadOnlyList<byte[]> _past;
+    private volatile RootIdentity _identity;
+    private volatile NextRoot? _next;
+    private volatile Served? _served;
 
     private CoordinatorKeys(
-        StateDirectory state, TimeProvider clock, ECDsa? root, X509Certificate2 rootCertificate, ECDsa issuer,
-        X509Certificate2 issuerCertificate, EcdsaLogSigner log)
+        StateDirectory state, TimeProvider clock, ILogger log, ECDsa? root, RootIdentity identity, ECDsa issuer,
+        X509Certificate2 issuerCertificate, EcdsaLogSigner logSigner, NextRoot? next)
     {
-        (_state, _clock, _root, _issuer, _issuerCertificate) = (state, clock, root, issuer, issuerCertificate);
-        RootCertificate = rootCertificate;
-        RootSpki = rootCertificate.PublicKey.ExportSubjectPublicKeyInfo();
-        Log = log;
-        Pin = CoordinatorTrust.PinOf(rootCertificate);
+        (_state, _clock, _log, _root, _identity, _issuer, _issuerCertificate, _next) = (state, clock, log, root, identity, issuer, issuerCertificate, next);
+        _past = PastRoots.Read(state);
+        Log = logSigner;
     }
 
-    public X509Certificate2 RootCertificate { get; }
+    /// <summary>A next root was announced, or took over. Raised under no lock.</summary>
+    public event Action? RootsChanged;
+
+    /// <summary>The present root.</summary>
+    public RootIdentity Root => _identity;
+
+    public X509Certificate2 RootCertificate => _identity.Certificate;
 
     /// <summary>SHA-256 over the root's SubjectPublicKeyInfo, 32 bytes; what join links carry.</summary>
-    public ReadOnlyMemory<byte> Pin { get; }
+    public ReadOnlyMemory<byte> Pin => _identity.Pin;
 
     /// <summary>The root's SubjectPublicKeyInfo: all that is needed to check a log.</summary>
-    public ReadOnlyMemory<byte> RootSpki { get; }
+    public ReadOnlyMemory<byte> RootSpki => _identity.Spki;
+
+    /// <summary>SubjectPublicKeyInfos of the present root and of those before it.</summary>
+    public IReadOnlyList<byte[]> AllRoots => [_identity.Spki, .. _past];
+
+    /// <summary>The announced next root; null for none.</summary>
+    public NextRoot? Next => _next;
 
     /// <summary>Signs the heads of every network's log.</summary>
     public EcdsaLogSigner Log { get; }
@@ -55,11 +75,11 @@ internal sealed class CoordinatorKeys : IDisposable
     public bool HoldsRootKey => _root is not null;
 
     /// <exception cref="StartFailure">A file is damaged, or keys and certificates do not belong together.</exception>
-    public static CoordinatorKeys Open(StateDirectory state, TimeProvider clock)
+    public static CoordinatorKeys Open(StateDirectory state, TimeProvider clock, ILogger? log = null)
     {
         try
         {
-            return OpenFiles(state, clock);
+            return OpenFiles(state, clock, log ?? NullLogger.Instance);
         }
         catch (Exception e) when (e is CryptographicException or InvalidDataException or FileNotFoundException)
         {
@@ -75,40 +95,50 @@ internal sealed class CoordinatorKeys : IDisposable
     }
 
     /// <summary>
-    /// What the TLS listener serves now. Renewed here, when half a leaf's day is over or the clock fell before it, so no
-    /// timer is needed. Thread-safe; the context stays usable for handshakes that hold it.
+    /// What the TLS listeners serve now. Renewed here, when half a leaf's day is over or the clock fell before it, so no
+    /// timer is needed. The context stays usable for handshakes that hold it.
     /// </summary>
-    public SslStreamCertificateContext ServerCertificate()
+    public SslStreamCertificateContext ServerCertificate() => Serve().Certificate;
+
+    /// <summary>As <see cref="ServerCertificate"/>, with the root that it leads to.</summary>
+    public (SslStreamCertificateContext Certificate, RootIdentity Root) Serve()
     {
         var now = _clock.GetUtcNow();
-        var leaf = _leaf;
-        if (leaf is not null && leaf.GoodAt(now)) return leaf.Context;
-        lock (_renewing)
+        var served = _served;
+        if (served is null || !served.Leaf.GoodAt(now))
         {
-            leaf = _leaf;
-            if (leaf is not null && leaf.GoodAt(now)) return leaf.Context;
-            RenewIssuer(now);
-            _leaf = leaf = ServerLeaf.Make(_issuer, RootCertificate, _issuerCertificate, now, LeafRenewal);
-            return leaf.Context;
+            lock (_changing)
+            {
+                served = _served;
+                if (served is null || !served.Leaf.GoodAt(now))
+                {
+                    RenewIssuerWhenDue(now);
+                    _served = served = new Served(ServerLeaf.Make(_issuer, RootCertificate, _issuerCertificate, now, LeafRenewal), _identity);
+                }
+            }
         }
+        return (served.Leaf.Context, served.Root);
     }
 
     public void Dispose()
     {
         _root?.Dispose();
         _issuer.Dispose();
+        _pendingIssuer?.Dispose();
         Log.Dispose();
         RootCertificate.Dispose();
         _issuerCertificate.Dispose();
     }
 
-    private void RenewIssuer(DateTimeOffset now)
+    // Under the lock.
+    private void RenewIssuerWhenDue(DateTimeOffset now)
     {
-        if (_root is null || now < _issuerCertificate.NotAfter - IssuerRenewal) return;
-        (_issuer, _issuerCertificate) = MakeIssuer(_state, _root, now);
+        if (now < _issuerCertificate.NotAfter - IssuerRenewal) return;
+        if (_root is null) LogIssuerRunsOut((int)Math.Max(0, (_issuerCertificate.NotAfter - now).TotalDays));
+        else (_issuer, _issuerCertificate) = MakeIssuer(_state, _root, now);
     }
 
-    private static CoordinatorKeys OpenFiles(StateDirectory state, TimeProvider clock)
+    private static CoordinatorKeys OpenFiles(StateDirectory state, TimeProvider clock, ILogger log)
     {
         var now = clock.GetUtcNow();
         byte[]? rootBytes = state.TryRead("root.crt");
@@ -126,8 +156,9 @@ internal sealed class CoordinatorKeys : IDisposable
 
         var (issuer, issuerCertificate) = ReadPair(state, "issuer") ?? MakeIssuer(state, Needed(root), now);
         var (logKey, logCertificate) = ReadPair(state, "log") ?? MakeLogKey(state, Needed(root));
+        var identity = new RootIdentity(rootCertificate, ByteString.CopyFrom(logCertificate.RawData));
         return new CoordinatorKeys(
-            state, clock, root, rootCertificate, issuer, issuerCertificate, new EcdsaLogSigner(logKey, logCertificate.RawData));
+            state, clock, log, root, identity, issuer, issuerCertificate, new EcdsaLogSigner(logKey, logCertificate.RawData), ReadNext(state, identity));
     }
 
     private static ECDsa Needed(ECDsa? root) =>
@@ -135,9 +166,9 @@ internal sealed class CoordinatorKeys : IDisposable
 
     private static (ECDsa Key, X509Certificate2 Certificate) MakeIssuer(StateDirectory state, ECDsa root, DateTimeOffset now)
     {
-        var key = NewKey(state, "issuer.key");
+        var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var certificate = CertificateMint.Issuer(root, key, now);
-        state.Write("issuer.crt", certificate.RawDataMemory.Span);
+        WithPrivateKey(key, bytes => state.WriteTogether([("issuer.key", bytes), ("issuer.crt", certificate.RawData)]));
         return (key, certificate);
     }
 
@@ -170,16 +201,22 @@ internal sealed class CoordinatorKeys : IDisposable
     private static ECDsa NewKey(StateDirectory state, string file)
     {
         var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        WithPrivateKey(key, bytes => state.Write(file, bytes));
+        return key;
+    }
+
+    /// <summary>Gives the key's PKCS#8 to an action, and zeroes it afterwards.</summary>
+    private static void WithPrivateKey(ECDsa key, Action<byte[]> use)
+    {
         byte[] bytes = key.ExportPkcs8PrivateKey();
         try
         {
-            state.Write(file, bytes);
+            use(bytes);
         }
         finally
         {
             CryptographicOperations.ZeroMemory(bytes);
         }
-        return key;
     }
 
     private static ECDsa? ReadKey(StateDirectory state, string file)
@@ -202,4 +239,10 @@ internal sealed class CoordinatorKeys : IDisposable
             CryptographicOperations.ZeroMemory(bytes);
         }
     }
+
+    private sealed record Served(ServerLeaf Leaf, RootIdentity Root);
+
+    [LoggerMessage(EventId = 1601, Level = LogLevel.Warning,
+        Message = "The issuer is good for {Days} more days and the root key is not here to renew it: run 'mesh-coordinator root renew --key-file FILE'")]
+    private partial void LogIssuerRunsOut(int days);
 }

@@ -23,10 +23,11 @@ internal sealed class ControlClient : IDisposable
     private readonly JoinLink _link;
 
     /// <param name="link">Its pre-auth key is not looked at.</param>
-    public ControlClient(JoinLink link, MachineIdentity machine, TimeProvider time)
+    /// <param name="nextPin">That the pinned root said will follow; empty for none.</param>
+    public ControlClient(JoinLink link, MachineIdentity machine, TimeProvider time, ReadOnlyMemory<byte> nextPin = default)
     {
         (_link, _time) = (link, time);
-        _tls = new PinnedTls(link.Pin, machine.Certificate, time);
+        _tls = new PinnedTls(new PinPair(link.Pin, nextPin), machine.Certificate, time);
         var handler = new SocketsHttpHandler
         {
             SslOptions = _tls.CreateOptions(),
@@ -51,6 +52,12 @@ internal sealed class ControlClient : IDisposable
 
     /// <summary>SubjectPublicKeyInfo of the pinned root; null before the first trusted connection.</summary>
     public byte[]? RootSpki => _tls.RootSpki;
+
+    /// <summary>What is trusted now.</summary>
+    public PinPair Pins => _tls.Pins;
+
+    /// <summary>Trusts a next root beside the present one, which has named it.</summary>
+    public void Expect(ReadOnlyMemory<byte> nextPin) => _tls.Expect(nextPin);
 
     /// <summary>True when the coordinator's certificate begins in the future: one of the two clocks is off.</summary>
     public bool CertificateFromTheFuture => _tls.Last?.Verdict == TrustVerdict.TrustedButFromTheFuture;

@@ -39,6 +39,7 @@ internal sealed partial class ControlSession
     private ByteString _resumeToken = ByteString.Empty;
     private ControlStatus _status = ControlStatus.Initial;
     private bool _superseded;
+    private PinPair _pins;
 
     /// <param name="map">The last map known, or null.</param>
     /// <param name="bootId">16 bytes, one for each start of the daemon.</param>
@@ -48,6 +49,7 @@ internal sealed partial class ControlSession
     {
         (_client, _machine, _nodeKey, _join, _map, _events, _time, _log) = (client, machine, nodeKey, join, map, events, time, log);
         BootId = bootId;
+        _pins = client.Pins;
         _backoff = new Backoff(random);
         _heads = new HeadMemory(join.NetworkId, map?.Head);
         _reporter = new Reporter(client, bootId, _heads, time, new Backoff(random), log);
@@ -87,6 +89,7 @@ internal sealed partial class ControlSession
             var request = new MapRequest { Header = _client.Header(), ResumeToken = _resumeToken, BootId = BootId, KnownHead = _heads.Newest };
             _superseded = false;
             using var poll = await _client.OpenMapAsync(request, cancel).ConfigureAwait(false);
+            NotePins();
             if (_client.CertificateFromTheFuture) Warn(ControlWarnings.ClockApart, on: true);
             string reason = await FollowAsync(poll, cancel).ConfigureAwait(false);
             if (_status.Phase == ControlPhase.Removed) return null;
@@ -144,10 +147,10 @@ internal sealed partial class ControlSession
         {
             case MapFrame.FrameOneofCase.Snapshot:
                 NoteTime(frame.Snapshot.ServerTimeMs);
-                return Adopt(NetworkMap.Create(frame.Snapshot, out var whole), whole);
+                return Adopt(NetworkMap.Create(frame.Snapshot, out var whole), whole) ?? TakeNextRoot(frame.Snapshot.NextRoot);
             case MapFrame.FrameOneofCase.Delta:
                 if (_map is null) return Refuse(new(MapFaultKind.DeltaWithoutMap));
-                return Adopt(_map.Apply(frame.Delta, out var next), next);
+                return Adopt(_map.Apply(frame.Delta, out var next), next) ?? TakeNextRoot(frame.Delta.NextRoot);
             case MapFrame.FrameOneofCase.KeepAlive:
                 NoteTime(frame.KeepAlive.ServerTimeMs);
                 // The answer to a token that is up to date may begin with a keepalive: the map is current.
@@ -186,6 +189,25 @@ internal sealed partial class ControlSession
         _events.MapChanged(map);
         BecomeConnected();
         return null;
+    }
+
+    private string? TakeNextRoot(NextRoot? next)
+    {
+        if (next is null || next.Pin.Span.SequenceEqual(_pins.Next.Span) || next.Pin.Span.SequenceEqual(_pins.Present.Span)) return null;
+        if (!NextRoots.Verify(next, _client.RootSpki)) return Refuse(new(MapFaultKind.NextRoot));
+        _client.Expect(next.Pin.ToByteArray());
+        LogNextRoot();
+        NotePins();
+        return null;
+    }
+
+    private void NotePins()
+    {
+        var pins = _client.Pins;
+        if (ReferenceEquals(pins, _pins)) return;
+        if (!pins.Present.Span.SequenceEqual(_pins.Present.Span)) LogRootAdopted();
+        _pins = pins;
+        _events.PinsChanged(pins);
     }
 
     private string Refuse(MapFault fault)
@@ -309,6 +331,12 @@ internal sealed partial class ControlSession
 
     [LoggerMessage(EventId = 2007, Level = LogLevel.Warning, Message = "This clock and the coordinator's are {Seconds} s apart. Set the clock")]
     private partial void LogClockApart(long seconds);
+
+    [LoggerMessage(EventId = 2009, Level = LogLevel.Information, Message = "The coordinator's root named the root that will follow it")]
+    private partial void LogNextRoot();
+
+    [LoggerMessage(EventId = 2010, Level = LogLevel.Warning, Message = "The coordinator's next root took over, as announced; the one before is trusted no longer")]
+    private partial void LogRootAdopted();
 
     [LoggerMessage(EventId = 2008, Level = LogLevel.Error, Message = "This machine is no member of the network any more. Join again with a link")]
     private partial void LogRemoved();

@@ -17,5 +17,8 @@ internal interface IControlEvents
     /// <summary>The coordinator said that this machine is no member any more.</summary>
     void Removed();
 
+    /// <summary>The root named one that will follow it, or that one was met and is trusted alone. To be kept over a restart.</summary>
+    void PinsChanged(PinPair pins);
+
     void StatusChanged(ControlStatus status);
 }

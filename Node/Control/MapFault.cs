@@ -29,6 +29,9 @@ public enum MapFaultKind
 
     /// <summary>The log's head does not verify under the coordinator's root.</summary>
     Head,
+
+    /// <summary>The announced next root is not signed by the present one.</summary>
+    NextRoot,
 }
 
 /// <param name="Field">Of <see cref="MapFaultKind.Field"/>: which; otherwise what is concerned, in a word.</param>

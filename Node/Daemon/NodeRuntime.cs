@@ -160,7 +160,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
             if (_join is not { } join) throw NotJoined();
             try
             {
-                using var client = new ControlClient(join.Link, _machine, _parts.Time);
+                using var client = new ControlClient(join.Link, _machine, _parts.Time, join.NextPin);
                 await client.LogoutAsync(cancel).ConfigureAwait(false);
             }
             catch (ControlException e) when (e.ProblemType == ProblemType.NotRegistered)
@@ -269,6 +269,23 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         _saver.Forget();
     }
 
+    void IControlEvents.PinsChanged(PinPair pins)
+    {
+        lock (_sync)
+        {
+            _join = _join! with { Pin = pins.Present, NextPin = pins.Next };
+            try
+            {
+                _join.Save(_parts.State);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // Told again by the first frame of the next poll.
+                LogPinsNotSaved(e.Message);
+            }
+        }
+    }
+
     void IControlEvents.StatusChanged(ControlStatus status)
     {
         lock (_sync) _control = status;
@@ -341,7 +358,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
 
     private void StartSession(JoinInfo join)
     {
-        _client = new ControlClient(join.Link, _machine, _parts.Time);
+        _client = new ControlClient(join.Link, _machine, _parts.Time, join.NextPin);
         _sessionEnd = new CancellationTokenSource();
         var session = new ControlSession(_client, _machine, _nodeKey, join, _map, _bootId, this, _parts.Time, _parts.Random,
             _parts.Logs.CreateLogger<ControlSession>());
@@ -463,6 +480,9 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
 
     [LoggerMessage(EventId = 2303, Level = LogLevel.Warning, Message = "The stored map is damaged and not used: {Reason}. The coordinator will send another")]
     private partial void LogMapDamaged(string reason);
+
+    [LoggerMessage(EventId = 2306, Level = LogLevel.Error, Message = "The coordinator's new pin could not be saved: {Reason}")]
+    private partial void LogPinsNotSaved(string reason);
 
     [LoggerMessage(EventId = 2304, Level = LogLevel.Warning, Message = "Left the network without telling the coordinator: {Reason}")]
     private partial void LogForcedLogout(string reason);

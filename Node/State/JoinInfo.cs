@@ -25,6 +25,9 @@ public sealed record JoinInfo(
     public const int MinMtu = 1280;
     public const int MaxMtu = 65_000;
 
+    /// <summary>The pin that the coordinator's root said will follow: 32 bytes, or empty.</summary>
+    public ReadOnlyMemory<byte> NextPin { get; init; }
+
     public JoinLink Link => new(Host, Port, Pin, Network, null);
 
     public static JoinInfo? Load(StateDirectory state)
@@ -51,13 +54,15 @@ public sealed record JoinInfo(
 
 /// <summary>join.json as it stands on disk.</summary>
 internal sealed record JoinFile(
-    int Version, string Coordinator, string Network, string NetworkId, ulong NodeId, string Hostname, string[] Endpoints, int Mtu, bool Up)
+    int Version, string Coordinator, string Network, string NetworkId, ulong NodeId, string Hostname, string[] Endpoints, int Mtu, bool Up,
+    string? NextPin = null)
 {
     private const int CurrentVersion = 1;
 
     public static JoinFile From(JoinInfo info) => new(
         CurrentVersion, info.Link.CoordinatorAddress, info.Network, Base64Url.EncodeToString(info.NetworkId.Span), info.NodeId, info.Hostname,
-        [.. info.StaticEndpoints.Select(endpoint => endpoint.ToString())], info.Mtu, info.WantUp);
+        [.. info.StaticEndpoints.Select(endpoint => endpoint.ToString())], info.Mtu, info.WantUp,
+        info.NextPin.IsEmpty ? null : Base64Url.EncodeToString(info.NextPin.Span));
 
     public JoinInfo ToJoinInfo()
     {
@@ -68,7 +73,9 @@ internal sealed record JoinFile(
         if (id.Length != ControlLimits.NetworkIdBytes) throw new JsonException("the network id is not 16 bytes");
         if (Mtu is < JoinInfo.MinMtu or > JoinInfo.MaxMtu) throw new JsonException("the MTU is out of its range");
         var endpoints = Endpoints.Select(text => UdpEndpoint.Parse(text)).ToArray();
-        return new JoinInfo(link.Host, link.Port, link.Pin, link.Network, id, NodeId, Hostname, endpoints, Mtu, Up);
+        byte[] next = NextPin is null ? [] : Base64Url.DecodeFromChars(NextPin);
+        if (next.Length is not (0 or CoordinatorTrust.PinBytes)) throw new JsonException("the next pin is not 32 bytes");
+        return new JoinInfo(link.Host, link.Port, link.Pin, link.Network, id, NodeId, Hostname, endpoints, Mtu, Up) { NextPin = next };
     }
 }
 

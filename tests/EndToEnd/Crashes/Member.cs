@@ -96,6 +96,10 @@ internal sealed class Member(JoinLink link, string hostname, Func<double> random
     }
 
 
+    void IControlEvents.PinsChanged(PinPair pins)
+    {
+    }
+
     void IControlEvents.Registered(Registration registration)
     {
     }

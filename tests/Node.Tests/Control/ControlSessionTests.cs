@@ -146,6 +146,10 @@ public sealed class ControlSessionTests : IAsyncDisposable
 
     private sealed class Recorder : IControlEvents
     {
+        public ConcurrentQueue<PinPair> Pins { get; } = new();
+
+        public void PinsChanged(PinPair pins) => Pins.Enqueue(pins);
+
         private volatile ControlStatus? _status;
 
         public ControlStatus? Status => _status;

@@ -50,9 +50,12 @@ internal sealed class TestCoordinator : IAsyncDisposable
 
     public DateTimeOffset LeafFrom { get; }
 
-    public byte[] NetworkId { get; } = RandomNumberGenerator.GetBytes(ControlLimits.NetworkIdBytes);
+    public byte[] NetworkId { get; init; } = RandomNumberGenerator.GetBytes(ControlLimits.NetworkIdBytes);
 
     public byte[] Pin => CoordinatorTrust.PinOf(_root);
+
+    /// <summary>This root's word that another will follow it.</summary>
+    public NextRoot Next(byte[] pin) => NextRoots.Sign(_rootKey, pin);
 
     public int Port { get; private set; }
 

@@ -70,6 +70,8 @@ internal static class ChannelRules
         ["Snapshot.peers"] = new("the nodes that the policy lets this one see"),
         ["Snapshot.reset"] = new(Flag),
         ["Snapshot.server_time_ms"] = new(Milliseconds),
+        ["NextRoot.pin"] = new($"SHA-256, {CoordinatorTrust.PinBytes} bytes"),
+        ["NextRoot.signature"] = new($"ECDSA P-256 by the present root, {ControlLimits.SignatureBytes} bytes"),
         ["Delta.resume_token"] = new(Token),
         ["Delta.upserts"] = new("nodes that the policy lets this one see"),
         ["Delta.removals"] = new(NodeId),
