@@ -12,6 +12,9 @@ internal sealed class SoakNode(CoordinatorProcess coordinator, int number) : IAs
 {
     private readonly TestMachine _machine = new(coordinator);
     private readonly Lock _lock = new();
+
+    /// <summary>One report at a time, as a daemon sends them: of two at once the older might arrive last.</summary>
+    private readonly SemaphoreSlim _reporting = new(1);
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private CancellationTokenSource? _member;
     private Task _polling = Task.CompletedTask;
@@ -76,7 +79,7 @@ internal sealed class SoakNode(CoordinatorProcess coordinator, int number) : IAs
     public async Task ReportAsync(int port)
     {
         _endpoint = port;
-        await AnsweredAsync(() => _machine.ReportAsync(Endpoint(port)));
+        await AnsweredAsync(ReportAsync);
     }
 
     /// <summary>Waits until the map is as wanted; says what differs when it does not come to that.</summary>
@@ -110,6 +113,21 @@ internal sealed class SoakNode(CoordinatorProcess coordinator, int number) : IAs
     {
         await LeaveAsync();
         _machine.Dispose();
+        _reporting.Dispose();
+    }
+
+    private async Task<bool> ReportAsync()
+    {
+        await _reporting.WaitAsync();
+        try
+        {
+            await _machine.ReportAsync(Endpoint(_endpoint));
+            return true;
+        }
+        finally
+        {
+            _reporting.Release();
+        }
     }
 
     private static Endpoint Endpoint(int port) => TestMachine.Local(string.Create(CultureInfo.InvariantCulture, $"192.0.2.1:{port}"));
@@ -131,7 +149,7 @@ internal sealed class SoakNode(CoordinatorProcess coordinator, int number) : IAs
             {
                 using var poll = await _machine.PollAsync(_map.Token).WaitAsync(member);
                 // As a daemon does: who comes back says where it is.
-                if (_endpoint != 0) await _machine.ReportAsync(Endpoint(_endpoint));
+                if (_endpoint != 0) await ReportAsync();
                 poll.From(_map);
                 await using var cut = member.UnsafeRegister(_ => poll.Dispose(), null);
                 while (await NextAsync(poll))
