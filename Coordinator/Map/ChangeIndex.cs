@@ -30,6 +30,7 @@ internal sealed class ChangeIndex(long position, int capacity)
         NodeExpirySet p => [p.Id],
         NodeExpired p => [p.Id],
         DataErased or NodeSighted or NetworkDeletionScheduled or NetworkDeletionCancelled => [],
+        NodeHostReported { CapabilitiesChanged: true } p => [p.Id],
         NodeHostReported or PreAuthKeyCreated or PreAuthKeyRevoked => [],
         _ => null,
     };

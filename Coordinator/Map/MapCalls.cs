@@ -32,6 +32,13 @@ internal sealed class MapCalls(NetworkSet networks, CoordinatorKeys keys, ForkWa
 
         var hub = network.Hub;
         await network.Lifecycle.SightAsync(node);
+        // Every poll says what the node can do; an older or newer daemon of the same machine may say something else.
+        ulong capabilities = PeerEntry.Known(request.Header.Capabilities);
+        if (capabilities != node.Host.Capabilities && hostFacts.MayRecord(network, node.Id))
+        {
+            await network.Runtime.ExecuteAsync(
+                new RecordHostFacts(node.Id, node.Host with { Capabilities = capabilities }), Actor.Node(node.Id), IdempotencyKey.None);
+        }
         if (request.KnownHead is { } known) forks.Check(network, node.Id, known, keys);
         using var presence = network.Runtime.Presence.Connect(node.Id, request.BootId.Span);
         var session = new PollSession(hub, presence, Observed(context, 0), context.Response.BodyWriter, context.Abort,

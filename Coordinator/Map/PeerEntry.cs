@@ -24,6 +24,7 @@ internal static class PeerEntry
         };
         if (node.PreviousNodeKey is { } previous) peer.PreviousNodeKey = ByteString.CopyFrom(previous.AsSpan());
         peer.Prefixes.AddRange(OwnPrefixes(node));
+        peer.Capabilities.AddRange(Capabilities(node.Host.Capabilities));
         return peer.ToByteArray();
     }
 
@@ -34,6 +35,21 @@ internal static class PeerEntry
         if (presence is not null)
             foreach (var endpoint in presence.Endpoints) message.Endpoints.Add(ToMessage(endpoint));
         return message.ToByteArray();
+    }
+
+    /// <summary>Those that this coordinator knows, as a bit each; what it does not know grants nothing and is dropped.</summary>
+    public static ulong Known(IEnumerable<Capability> capabilities)
+    {
+        ulong known = 0;
+        foreach (var capability in capabilities)
+            if (capability != Capability.Unspecified && (ulong)capability < 64 && Enum.IsDefined(capability)) known |= 1UL << (int)capability;
+        return known;
+    }
+
+    private static IEnumerable<Capability> Capabilities(ulong known)
+    {
+        for (int i = 1; i < 64; i++)
+            if ((known >> i & 1) != 0) yield return (Capability)i;
     }
 
     public static IEnumerable<Prefix> OwnPrefixes(Node node) => node.Addresses.Select(HostPrefix);

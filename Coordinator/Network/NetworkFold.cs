@@ -244,7 +244,7 @@ public static class NetworkFold
 
     private static HostFacts Read(Events.HostFacts? host) => host is null
         ? HostFacts.Unknown
-        : new HostFacts(host.Hostname, host.Os, host.OsVersion, host.Architecture, host.MeshVersion);
+        : new HostFacts(host.Hostname, host.Os, host.OsVersion, host.Architecture, host.MeshVersion) { Capabilities = host.Capabilities };
 
     private static DateTimeOffset? ReadTime(long unixMilliseconds) =>
         unixMilliseconds == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(unixMilliseconds);

@@ -44,6 +44,7 @@ internal static partial class NetworkValues
             OsVersion = host.OsVersion,
             Architecture = host.Architecture,
             MeshVersion = host.MeshVersion,
+            Capabilities = host.Capabilities,
         };
     }
 

@@ -73,4 +73,7 @@ public sealed record Node
 public sealed record HostFacts(string Hostname, string Os, string OsVersion, string Architecture, string MeshVersion)
 {
     public static HostFacts Unknown { get; } = new("", "", "", "", "");
+
+    /// <summary>A bit for each number of <see cref="Mesh.Protocol.Control.Capability"/> that this coordinator knows. Peers are told.</summary>
+    public ulong Capabilities { get; init; }
 }

@@ -85,7 +85,10 @@ public sealed record RecordHostFacts(ulong NodeId, HostFacts Host) : ICommand<Do
         var node = state.FindNode(NodeId) ?? throw NetworkValues.UnknownNode(NodeId);
         IMessage[] events = node.Host == Host
             ? []
-            : [new NodeHostReported { Id = NodeId, Host = NetworkValues.Write(Host) }];
+            : [new NodeHostReported
+            {
+                Id = NodeId, Host = NetworkValues.Write(Host), CapabilitiesChanged = node.Host.Capabilities != Host.Capabilities,
+            }];
         return new(events, _ => default);
     }
 

@@ -112,6 +112,7 @@ internal static class StateSnapshots
             OsVersion = node.Host.OsVersion,
             Architecture = node.Host.Architecture,
             MeshVersion = node.Host.MeshVersion,
+            Capabilities = node.Host.Capabilities,
         };
         if (node.PreviousNodeKey is { } previous)
             snapshot.PreviousNodeKey = ByteString.CopyFrom(previous.AsSpan());
@@ -141,7 +142,10 @@ internal static class StateSnapshots
             CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(snapshot.CreatedAtMs),
             ExpiresAt = ReadTime(snapshot.ExpiresAtMs),
             SightedAt = snapshot.SightedAt,
-            Host = new HostFacts(snapshot.Hostname, snapshot.Os, snapshot.OsVersion, snapshot.Architecture, snapshot.MeshVersion),
+            Host = new HostFacts(snapshot.Hostname, snapshot.Os, snapshot.OsVersion, snapshot.Architecture, snapshot.MeshVersion)
+            {
+                Capabilities = snapshot.Capabilities,
+            },
         };
         return node with { ClassId = policy.ClassOf(node) };
     }

@@ -51,7 +51,10 @@ internal sealed class RegistrationCalls(NetworkSet networks, ChallengeTable chal
             MachineKey = new MachineKey(machine.SubjectPublicKeyInfo),
             NodeKey = nodeKey,
             PreAuthKey = request.PreAuthKey.Length == 0 ? null : request.PreAuthKey,
-            Host = new Network.HostFacts(request.Hostname, facts.Os, facts.OsVersion, facts.Architecture, facts.MeshVersion),
+            Host = new Network.HostFacts(request.Hostname, facts.Os, facts.OsVersion, facts.Architecture, facts.MeshVersion)
+            {
+                Capabilities = PeerEntry.Known(request.Header.Capabilities),
+            },
         };
         var registration = await network.Runtime.ExecuteAsync(command, ActorOf(network, machine), KeyOf(request.NodeKey));
         await network.Lifecycle.SightAsync(registration.Node);

@@ -59,6 +59,9 @@ internal class TestMachine : IDisposable
 
     public byte[] BootId { get; set; } = RandomNumberGenerator.GetBytes(16);
 
+    /// <summary>What it says that it can do, when it registers and polls.</summary>
+    public List<Capability> Capabilities { get; } = [];
+
     public ulong NodeId { get; private set; }
 
     public byte[] Spki => _certificate.PublicKey.ExportSubjectPublicKeyInfo();
@@ -74,12 +77,19 @@ internal class TestMachine : IDisposable
     {
         var request = new RegisterRequest
         {
-            Header = Header(), NodeKey = await ProveAsync(NodeKey), PreAuthKey = key ?? "", Hostname = hostname,
+            Header = CapableHeader(), NodeKey = await ProveAsync(NodeKey), PreAuthKey = key ?? "", Hostname = hostname,
             Host = new HostFacts { Os = "linux", MeshVersion = "0.1.0" },
         };
         var response = await CallAsync(NodeApi.Register, request, RegisterResponse.Parser);
         NodeId = response.NodeId;
         return response;
+    }
+
+    private RequestHeader CapableHeader()
+    {
+        var header = Header();
+        header.Capabilities.AddRange(Capabilities);
+        return header;
     }
 
     public Task<ChallengeResponse> ChallengeAsync() =>
@@ -149,7 +159,7 @@ internal class TestMachine : IDisposable
     /// <summary>Opens a poll, which must be answered with frames.</summary>
     public async Task<TestPoll> PollAsync(ByteString? resumeToken = null)
     {
-        var request = new MapRequest { Header = Header(), BootId = ByteString.CopyFrom(BootId), ResumeToken = resumeToken ?? ByteString.Empty };
+        var request = new MapRequest { Header = CapableHeader(), BootId = ByteString.CopyFrom(BootId), ResumeToken = resumeToken ?? ByteString.Empty };
         var response = await SendAsync(NodeApi.Map, request.ToByteArray(), until: HttpCompletionOption.ResponseHeadersRead);
         if (!response.IsSuccessStatusCode)
             throw new ProblemReceived(ProblemOf(response, await response.Content.ReadAsByteArrayAsync()));

@@ -195,6 +195,10 @@ public sealed class RootCareTests : IAsyncLifetime
         var verified = await FarAsync("log", "verify");
         Assert.True(verified.ExitCode == 0, verified.ToString());
         Assert.Contains(Base64Url.EncodeToString(told.Pin.Span), (await FarAsync("keys", "create")).Output, StringComparison.Ordinal);
+        string backup = Path.Combine(_laptop, "mesh.tar");
+        Assert.Equal(0, (await FarAsync("backup", "--output", backup)).ExitCode);
+        var restored = await Said.ByAsync("restore", "--input", backup, "--state-dir", Path.Combine(_laptop, "restored"));
+        Assert.True(restored.ExitCode == 0, restored.ToString());
         await _coordinator.RestartAsync();
         Assert.Equal(told.Pin.ToByteArray(), _coordinator.Server.Keys.Pin.ToArray());
         Assert.Equal(0, (await FarAsync("log", "verify")).ExitCode);
