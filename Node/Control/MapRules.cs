@@ -48,6 +48,7 @@ internal static class MapRules
             if (rule.Protocols.Any(protocol => protocol > byte.MaxValue)) return "filter.protocols";
             if (rule.Ports.Any(range => range.First > range.Last || range.Last > ushort.MaxValue)) return "filter.ports";
             if (!rule.Destinations.All(IsPrefix)) return "filter.destinations";
+            if (!rule.Sources.All(IsPrefix)) return "filter.sources";
         }
         return null;
     }

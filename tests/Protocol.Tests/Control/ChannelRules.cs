@@ -114,6 +114,7 @@ internal static class ChannelRules
         ["FilterRule.protocols"] = new("0 to 255 each, from the policy"),
         ["FilterRule.ports"] = new("from the policy"),
         ["FilterRule.destinations"] = new("from the policy"),
+        ["FilterRule.sources"] = new("from the policy"),
         ["FilterRule.same_owner"] = new(Flag),
         ["PortRange.first"] = new("0 to 65535"),
         ["PortRange.last"] = new("0 to 65535"),
