@@ -15,9 +15,6 @@ public static unsafe class ChaCha20Poly1305
     public const int NonceLength = 12;
     public const int TagLength = 16;
 
-    [ThreadStatic]
-    private static Contexts? PerThread;
-
     /// <summary>WireGuard's nonce: 32 bits of zero, then the 64-bit counter, little-endian (paper section 5.4.6).</summary>
     public static void Seal(ReadOnlySpan<byte> key, ulong counter, ReadOnlySpan<byte> plaintext,
         ReadOnlySpan<byte> associatedData, Span<byte> destination)
@@ -43,7 +40,7 @@ public static unsafe class ChaCha20Poly1305
         Check(key, nonce);
         if (destination.Length != plaintext.Length + TagLength)
             throw new ArgumentException("destination must be 16 bytes longer than plaintext", nameof(destination));
-        nint context = (PerThread ??= new Contexts()).Seal;
+        nint context = CipherContexts.OfThisThread.Seal;
         int written;
         int ok;
         fixed (byte* k = key, n = nonce, p = plaintext, a = associatedData, d = destination)
@@ -67,7 +64,7 @@ public static unsafe class ChaCha20Poly1305
         if (length < 0) return false;
         if (plaintext.Length != length)
             throw new ArgumentException("plaintext must be 16 bytes shorter than ciphertext", nameof(plaintext));
-        nint context = (PerThread ??= new Contexts()).Open;
+        nint context = CipherContexts.OfThisThread.Open;
         byte* tag = stackalloc byte[TagLength];
         ciphertextAndTag[length..].CopyTo(new Span<byte>(tag, TagLength));
         int written;
@@ -96,26 +93,5 @@ public static unsafe class ChaCha20Poly1305
     {
         if (key.Length != KeyLength) throw new ArgumentException($"a key has {KeyLength} bytes", nameof(key));
         if (nonce.Length != NonceLength) throw new ArgumentException($"a nonce has {NonceLength} bytes", nameof(nonce));
-    }
-
-    /// <summary>One cipher context for each direction: switching one between them would make libcrypto set it up anew.</summary>
-    private sealed class Contexts
-    {
-        public readonly nint Seal = LibCrypto.EVP_CIPHER_CTX_new();
-        public readonly nint Open = LibCrypto.EVP_CIPHER_CTX_new();
-
-        public Contexts()
-        {
-            nint cipher = LibCrypto.EVP_chacha20_poly1305();
-            if (Seal == 0 || Open == 0 || LibCrypto.EVP_EncryptInit_ex(Seal, cipher, 0, null, null) != 1
-                || LibCrypto.EVP_DecryptInit_ex(Open, cipher, 0, null, null) != 1)
-                throw new CryptoUnavailableException("the system's libcrypto has no ChaCha20-Poly1305");
-        }
-
-        ~Contexts()
-        {
-            LibCrypto.EVP_CIPHER_CTX_free(Seal);
-            LibCrypto.EVP_CIPHER_CTX_free(Open);
-        }
     }
 }
