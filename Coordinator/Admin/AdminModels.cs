@@ -85,7 +85,7 @@ internal sealed record CreateKeyModel
 internal sealed record NodeModel(
     ulong Id, string Name, IReadOnlyList<string> Addresses, string NodeKey, string State, bool Online, DateTimeOffset? LastSeen,
     string? User, IReadOnlyList<string> Tags, bool Ephemeral, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, string Hostname,
-    string Os, string OsVersion, string Architecture, string MeshVersion, string MachineKey, ulong PreAuthKeyId, uint ClassId,
+    string Os, string OsVersion, string Architecture, string MeshVersion, string MachineKey, ulong PreAuthKeyId, string ClassId,
     IReadOnlyList<string> Endpoints);
 
 /// <param name="Preset">"allow-all" or "deny-all".</param>

@@ -118,7 +118,7 @@ internal static class AdminQueries
         node.LoggedOut ? "logged-out" : !node.Approved ? "pending" : node.IsMember(now) ? "member" : "expired",
         presence?.Online ?? false, lastSeen, NullIfEmpty(node.User), node.Tags, node.Ephemeral, node.CreatedAt, node.ExpiresAt,
         node.Host.Hostname, node.Host.Os, node.Host.OsVersion, node.Host.Architecture, node.Host.MeshVersion,
-        node.MachineKey.ToString(), node.PreAuthKeyId, node.ClassId,
+        node.MachineKey.ToString(), node.PreAuthKeyId, node.ClassId.ToString(),
         presence is null ? [] : [.. presence.Endpoints.Select(e => new System.Net.IPEndPoint(e.Address, e.Port).ToString())]);
 
     private static string Pin(AdminContext admin) => Base64Url.EncodeToString(admin.Keys.Pin.Span);

@@ -4,6 +4,7 @@ using Mesh.Coordinator.Hosting;
 using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network;
 using Mesh.Coordinator.Network.Events;
+using Mesh.Coordinator.Policy;
 using Mesh.Coordinator.Presence;
 using Mesh.Coordinator.Trust;
 using Mesh.Protocol.Control;
@@ -34,11 +35,11 @@ internal sealed partial class MapHub : IDisposable
 
     private readonly Lock _sessionLock = new();
     private readonly Dictionary<ulong, PollSession> _sessions = [];
-    private readonly Dictionary<uint, HashSet<PollSession>> _byClass = [];
+    private readonly Dictionary<ClassId, HashSet<PollSession>> _byClass = [];
     private bool _stopping;
 
     private readonly Lock _pendingLock = new();
-    private HashSet<uint> _pendingClasses = [];
+    private HashSet<ClassId> _pendingClasses = [];
     private HashSet<ulong> _pendingViewers = [];
     private bool _pendingAll;
     private bool _waking;
@@ -79,7 +80,7 @@ internal sealed partial class MapHub : IDisposable
             if (_stopping) return false;
             if (_sessions.Remove(session.NodeId, out var earlier)) Unfile(earlier);
             _sessions[session.NodeId] = session;
-            File(session, Runtime.State.FindNode(session.NodeId)?.ClassId ?? 0);
+            File(session, Runtime.State.FindNode(session.NodeId)?.ClassId ?? ClassId.None);
         }
         Metrics.PollOpened();
         return true;
@@ -251,7 +252,7 @@ internal sealed partial class MapHub : IDisposable
     {
         while (true)
         {
-            HashSet<uint> classes;
+            HashSet<ClassId> classes;
             HashSet<ulong> viewers;
             bool all;
             lock (_pendingLock)
@@ -269,7 +270,7 @@ internal sealed partial class MapHub : IDisposable
         }
     }
 
-    private void Wake(HashSet<uint> classes, HashSet<ulong> viewers, bool all)
+    private void Wake(HashSet<ClassId> classes, HashSet<ulong> viewers, bool all)
     {
         var state = Runtime.State;
         lock (_sessionLock)
@@ -291,13 +292,13 @@ internal sealed partial class MapHub : IDisposable
     // The three below: the caller holds the session lock.
     private void Refile(PollSession session, NetworkState state)
     {
-        uint classId = state.FindNode(session.NodeId)?.ClassId ?? 0;
+        ClassId classId = state.FindNode(session.NodeId)?.ClassId ?? ClassId.None;
         if (classId == session.ClassId) return;
         Unfile(session);
         File(session, classId);
     }
 
-    private void File(PollSession session, uint classId)
+    private void File(PollSession session, ClassId classId)
     {
         session.ClassId = classId;
         if (!_byClass.TryGetValue(classId, out var filed)) _byClass[classId] = filed = [];

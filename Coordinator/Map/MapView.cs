@@ -53,7 +53,7 @@ internal readonly struct MapView(NetworkState state, ulong viewerId)
             NodeId = viewer.Id,
             Name = viewer.Name,
             OwnerId = viewer.OwnerId,
-            ClassId = viewer.ClassId,
+            ClassId = viewer.ClassId.Value,
             ExpiresAtMs = viewer.ExpiresAt?.ToUnixTimeMilliseconds() ?? 0,
             NodeKey = ByteString.CopyFrom(viewer.NodeKey.AsSpan()),
             Observed = observed,
@@ -62,13 +62,13 @@ internal readonly struct MapView(NetworkState state, ulong viewerId)
         return self;
     }
 
-    private static PacketFilter FilterOf(CompiledPolicy policy, uint classId)
+    private static PacketFilter FilterOf(CompiledPolicy policy, ClassId classId)
     {
         var filter = new PacketFilter();
         foreach (var rule in policy.IngressOf(classId))
         {
             var written = new FilterRule();
-            written.Classes.AddRange(rule.Classes);
+            written.Classes.AddRange(rule.Classes.Select(id => id.Value));
             filter.Ingress.Add(written);
         }
         return filter;

@@ -17,7 +17,7 @@ internal static class PeerEntry
             NodeId = node.Id,
             Kind = PeerKind.Mesh,
             OwnerId = node.OwnerId,
-            ClassId = node.ClassId,
+            ClassId = node.ClassId.Value,
             Name = node.Name,
             ExpiresAtMs = node.ExpiresAt?.ToUnixTimeMilliseconds() ?? 0,
             NodeKey = ByteString.CopyFrom(node.NodeKey.AsSpan()),

@@ -2,6 +2,7 @@ using System.IO.Pipelines;
 using Google.Protobuf;
 using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network;
+using Mesh.Coordinator.Policy;
 using Mesh.Coordinator.Presence;
 using Mesh.Coordinator.Trust;
 using Mesh.Protocol.Control;
@@ -51,7 +52,7 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
     public ulong NodeId => presenceSession.NodeId;
 
     /// <summary>The class that the hub files the session under; guarded by the hub's lock.</summary>
-    public uint ClassId { get; set; }
+    public ClassId ClassId { get; set; }
 
     /// <summary>The root that the connection was opened under; null for one that does not matter.</summary>
     public RootIdentity? Root { get; } = root;

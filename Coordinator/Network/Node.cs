@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using Mesh.Coordinator.Policy;
 using Mesh.Crypto;
 
 namespace Mesh.Coordinator.Network;
@@ -56,7 +57,7 @@ public sealed record Node
     public long SightedAt { get; init; }
 
     /// <summary>The class that the network's policy puts the node in.</summary>
-    public uint ClassId { get; init; }
+    public ClassId ClassId { get; init; }
 
     /// <summary>The pre-auth key that let it in, 0 for none.</summary>
     public ulong PreAuthKeyId { get; init; }

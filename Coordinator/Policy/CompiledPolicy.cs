@@ -15,12 +15,12 @@ public enum PolicyPreset
 
 /// <summary>
 /// A policy as classes: nodes that no rule tells apart share a class, and visibility and filters are between classes.
-/// Immutable. A class id is never reused in a network and never changes its meaning.
+/// Immutable. See <see cref="ClassId"/> for why an id is never reused and never changes its meaning.
 /// </summary>
 public sealed class CompiledPolicy
 {
     /// <summary>The class of every node that no rule tells apart from the others.</summary>
-    public const uint EveryoneClass = 1;
+    public static readonly ClassId EveryoneClass = ClassId.Of("everyone");
 
     private static readonly ImmutableArray<ClassRule> AllowEveryone = [new ClassRule([EveryoneClass])];
 
@@ -36,7 +36,7 @@ public sealed class CompiledPolicy
 
     /// <summary>The class of a node, from its user, tags and addresses.</summary>
 #pragma warning disable CA1822 // Which class a node is in depends on the policy, also where every policy says the same.
-    public uint ClassOf(Node node)
+    public ClassId ClassOf(Node node)
 #pragma warning restore CA1822
     {
         ArgumentNullException.ThrowIfNull(node);
@@ -44,14 +44,14 @@ public sealed class CompiledPolicy
     }
 
     /// <summary>Whether a node of one class has nodes of another in its map: symmetric, since a tunnel takes two.</summary>
-    public bool AreVisible(uint viewerClass, uint peerClass) =>
+    public bool AreVisible(ClassId viewerClass, ClassId peerClass) =>
         Preset == PolicyPreset.AllowAll && viewerClass == EveryoneClass && peerClass == EveryoneClass;
 
     /// <summary>What nodes of a class accept. Empty accepts nothing; so does an unknown class.</summary>
-    public ImmutableArray<ClassRule> IngressOf(uint receiverClass) =>
+    public ImmutableArray<ClassRule> IngressOf(ClassId receiverClass) =>
         Preset == PolicyPreset.AllowAll && receiverClass == EveryoneClass ? AllowEveryone : [];
 }
 
 /// <summary>Packets of these classes are accepted: any protocol, any port, to the receiver's own addresses.</summary>
 /// <param name="Classes">Of the sender.</param>
-public sealed record ClassRule(ImmutableArray<uint> Classes);
+public sealed record ClassRule(ImmutableArray<ClassId> Classes);
