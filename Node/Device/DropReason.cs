@@ -38,6 +38,16 @@ public enum DropReason
     InnerMalformed,
     /// <summary>The packet inside comes from an address that is not this peer's.</summary>
     InnerSource,
+    /// <summary>No rule lets the packet in, and it answers no flow that this node began.</summary>
+    PolicyDenied,
+    /// <summary>The packet's headers can't be judged: cut short, a chain without end, source routing.</summary>
+    PolicyHeaders,
+    /// <summary>A fragment whose first was not let in or not seen before it, or that reaches into the headers that were judged.</summary>
+    PolicyFragment,
+    /// <summary>An ICMP error about nothing that was sent, or a message that belongs on a link.</summary>
+    PolicyIcmp,
+    /// <summary>The peer is in the map no more, or its authorisation has ended.</summary>
+    PolicyPeer,
     /// <summary>The TUN interface did not take the packet.</summary>
     TunRefused,
 
@@ -46,6 +56,8 @@ public enum DropReason
     OutboundMalformed,
     /// <summary>No peer has the destination among its allowed IPs.</summary>
     NoRoute,
+    /// <summary>No rule lets the packet out, towards a peer that enforces nothing itself.</summary>
+    PolicyEgress,
     /// <summary>Our own message to the peer, which the host's routes sent back into the tunnel to that peer.</summary>
     RoutingLoop,
     /// <summary>The peer has no endpoint.</summary>

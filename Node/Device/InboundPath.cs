@@ -10,7 +10,7 @@ namespace Mesh.Node.Device;
 /// waits for another thread or allocates, but for a peer that moved.
 /// <code>
 ///   recvmmsg -> type -> index -> session -> age, counter -> open in place -> replay window -> roam, timers
-///                 \                            -> length, source is the peer's -> (policy) -> TUN write
+///                 \                            -> length, source is the peer's -> policy -> TUN write
 ///                  \-> handshake message: queued for the control thread
 /// </code>
 /// </summary>
@@ -110,6 +110,7 @@ internal sealed class InboundPath : IDisposable
         peer.Timers.DataReceived(now);
         if (!InnerPacket.TryGetSource(packet, out IpAddressBits from, out int length)) return DropReason.InnerMalformed;
         if (_device.AllowedIps.Lookup(from) != peer) return DropReason.InnerSource;
+        if (_device.Filter is { } filter && filter.JudgeInbound(peer, packet[..length], now) is { } refused) return refused;
         return _tun.Write(packet[..length]) ? null : DropReason.TunRefused;
     }
 }

@@ -8,8 +8,8 @@ namespace Mesh.Node.Device;
 /// From the host to the peers. One thread runs it, and takes a batch to its end before it takes the next; nothing here
 /// waits for another thread, takes a lock or allocates.
 /// <code>
-///   TUN read -> allowed IPs -> session -> counter -> seal in place -> send slot ... -> one sendmmsg
-///                                 \-> none: staged, and the control thread is asked for a handshake
+///   TUN read -> allowed IPs -> policy -> session -> counter -> seal in place -> send slot ... -> one sendmmsg
+///                                           \-> none: staged, and the control thread is asked for a handshake
 /// </code>
 /// </summary>
 internal sealed class OutboundPath : IDisposable
@@ -71,6 +71,11 @@ internal sealed class OutboundPath : IDisposable
         if (_device.AllowedIps.Lookup(destination) is not { } peer)
         {
             _device.Drops.Add(DropReason.NoRoute);
+            return;
+        }
+        if (_device.Filter is { } filter && filter.JudgeOutbound(peer, packet, now) is { } refused)
+        {
+            _device.Drops.Add(refused);
             return;
         }
         if (peer.EndpointBox is not { } endpoint || peer.Keypairs.Current is not { } keypair || !WireGuardDevice.IsUsable(keypair, now))

@@ -26,6 +26,7 @@ public sealed class WireGuardDevice : IDisposable
     private readonly Func<TimeSpan> _jitter;
     private long _nextOrder;
     private Action? _wakeControl;
+    private IPacketFilter? _filter;
 
     public WireGuardDevice(DeviceOptions options)
     {
@@ -51,6 +52,13 @@ public sealed class WireGuardDevice : IDisposable
     public IReadOnlyList<Peer> Peers
     {
         get { lock (ControlLock) return [.. _peers.Values.OrderBy(peer => peer.Order)]; }
+    }
+
+    /// <summary>What may pass; null lets all pass. Set before the device runs, or while it runs.</summary>
+    internal IPacketFilter? Filter
+    {
+        get => Volatile.Read(ref _filter);
+        set => Volatile.Write(ref _filter, value);
     }
 
     internal OutboundPath Outbound { get; }
