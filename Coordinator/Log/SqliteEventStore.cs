@@ -28,6 +28,7 @@ public sealed class SqliteEventStore : IEventStore, ISnapshotStore
     private readonly SqliteCommand _insertEvent;
     private readonly SqliteCommand _insertHead;
     private (byte[] Certificate, long Number)? _logKey;
+    private bool _walHoldsErased;
 
     private SqliteEventStore(string path, SqliteConnection connection, NetworkId network, TimeProvider time, TimeSpan lockWait)
     {
@@ -85,7 +86,11 @@ public sealed class SqliteEventStore : IEventStore, ISnapshotStore
     public ValueTask<bool> AppendAsync(LogPoint after, IReadOnlyList<EventRow> rows, SignedHead head)
     {
         lock (_writing)
-            return ValueTask.FromResult(SqliteFaults.Translate(_path, () => Append(after, rows, head)));
+        {
+            var appended = SqliteFaults.Translate(_path, () => Append(after, rows, head));
+            RetryEmptying();
+            return ValueTask.FromResult(appended);
+        }
     }
 
     public async IAsyncEnumerable<EventRow> ReadAfterAsync(
@@ -166,9 +171,41 @@ public sealed class SqliteEventStore : IEventStore, ISnapshotStore
             if (erased > 0)
                 SqliteLogFile.Execute(_connection, "DELETE FROM snapshots");
         });
-        // The write-ahead log holds pages as they were; emptied, it holds nothing.
-        if (erased > 0)
-            SqliteLogFile.Execute(_connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+        // Also when all of it was erased before: the process may have died before the next line.
+        _walHoldsErased = positions.Count > 0;
+        EmptyWriteAheadLog(_lockWait);
+    }
+
+    /// <summary>
+    /// The write-ahead log holds pages as they were, and with them what was erased; emptied, it holds nothing. Whoever reads
+    /// keeps it from that: then the next append tries again.
+    /// </summary>
+    private void EmptyWriteAheadLog(TimeSpan wait)
+    {
+        if (!_walHoldsErased)
+            return;
+        SqliteLogFile.SetLockWait(_connection, wait);
+        try
+        {
+            // Answers 0 when it is done, 1 when a reader was in the way.
+            _walHoldsErased = SqliteLogFile.ReadInteger(_connection, "PRAGMA wal_checkpoint(TRUNCATE)") != 0;
+        }
+        finally
+        {
+            SqliteLogFile.SetLockWait(_connection, _lockWait);
+        }
+    }
+
+    private void RetryEmptying()
+    {
+        try
+        {
+            EmptyWriteAheadLog(TimeSpan.Zero);
+        }
+        catch (SqliteException)
+        {
+            // What was appended is on disk whatever comes of this; if it is the disk, the next append says so.
+        }
     }
 
     private void InTransaction(Action action)

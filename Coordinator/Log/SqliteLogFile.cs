@@ -141,6 +141,10 @@ internal static class SqliteLogFile
         command.ExecuteNonQuery();
     }
 
+    /// <summary>How long SQLite itself waits for others; it backs off in milliseconds, the library's waiting above it in steps of 150.</summary>
+    public static void SetLockWait(SqliteConnection connection, TimeSpan wait) =>
+        Execute(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA busy_timeout = {(long)wait.TotalMilliseconds}"));
+
     private static SqliteConnection Connect(string source, SqliteOpenMode mode, TimeSpan lockWait)
     {
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder
@@ -153,8 +157,7 @@ internal static class SqliteLogFile
         try
         {
             connection.Open();
-            // SQLite's own waiting backs off in milliseconds; the library's above it retries every 150.
-            Execute(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA busy_timeout = {lockWait.TotalMilliseconds}"));
+            SetLockWait(connection, lockWait);
             return connection;
         }
         catch

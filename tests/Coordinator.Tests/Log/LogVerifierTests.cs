@@ -102,30 +102,42 @@ public sealed class LogVerifierTests : IDisposable
         Assert.True(_file.Verify().IsValid);
     }
 
-    [Fact]
-    public async Task Any_flipped_byte_of_an_events_record_in_the_file_is_found()
+    /// <summary>
+    /// Byte by byte in the file itself: the length, position and column types that SQLite writes before a record's values, too.
+    /// </summary>
+    [Theory]
+    [InlineData("events", "header, previous_hash, hash, salt, payload")]
+    [InlineData("heads", "hash, signature")]
+    [InlineData("snapshots", "hash, state, signature")]
+    [InlineData("log_keys", "certificate")]
+    public async Task Any_flipped_byte_of_a_rows_record_in_the_file_is_found(string table, string columns)
     {
         await _file.FillAsync(3);
-        var bytes = File.ReadAllBytes(_file.Path);
-        byte[] header;
-        using (var connection = new SqliteConnection($"Data Source={_file.Path};Pooling=False;Foreign Keys=False"))
+        await using (var log = _file.Open())
         {
-            connection.Open();
-            using var command = connection.CreateCommand();
-            command.CommandText = "SELECT header FROM events WHERE position = 2";
-            header = (byte[])command.ExecuteScalar()!;
+            foreach (var entry in await TestLog.ReadAsync(log))
+                await log.WriteSnapshotAsync(entry.Point, new byte[100]);
         }
 
-        var start = bytes.AsSpan().IndexOf(header);
+        var bytes = File.ReadAllBytes(_file.Path);
+        var values = ReadRow(table, columns);
+        var start = bytes.AsSpan().IndexOf([.. values.SelectMany(value => value)]);
         Assert.True(start > 0);
-        // From the record's own length and types (some ten bytes before the header) to the end of its payload: a header of
-        // 76, three times 32, and 44 of sealed payload.
-        for (var i = start - 12; i < start + 76 + 96 + 44; i++)
+        // https://sqlite.org/fileformat2.html#record_format: length, row id, then the header: its own length and a type for
+        // each column, of which the row id's alias, and a log key's number that is 1, have no value behind it.
+        var types = 1 + values.Sum(value => VarintBytes((2 * value.Length) + 12)) + (table is "heads" or "snapshots" ? 1 : 0);
+        var length = 1 + types + values.Sum(value => value.Length);
+        start -= VarintBytes(length) + 1 + 1 + types;
+        length += VarintBytes(length) + 1;
+        for (var i = start; i < start + length; i++)
         {
-            bytes[i] ^= 0x10;
-            File.WriteAllBytes(_file.Path, bytes);
-            Assert.False(_file.Verify().IsValid, $"byte {i - start} from the header");
-            bytes[i] ^= 0x10;
+            foreach (var flip in new byte[] { 0x01, 0x10 })
+            {
+                bytes[i] ^= flip;
+                File.WriteAllBytes(_file.Path, bytes);
+                Assert.False(_file.Verify().IsValid, $"{table}: byte {i - start} of {length}, bit {flip:x2}");
+                bytes[i] ^= flip;
+            }
         }
 
         File.WriteAllBytes(_file.Path, bytes);
@@ -162,5 +174,19 @@ public sealed class LogVerifierTests : IDisposable
         Assert.Equal(LogStoreFault.NotFound, Assert.Throws<LogStoreException>(() => LogVerifier.Verify(path, _file.Signer.RootSpki)).Fault);
         File.WriteAllBytes(path, new byte[5000]);
         Assert.Equal(LogStoreFault.Damaged, Assert.Throws<LogStoreException>(() => LogVerifier.Verify(path, _file.Signer.RootSpki)).Fault);
+    }
+
+    private static int VarintBytes(int value) => value < 0x80 ? 1 : 2;
+
+    /// <summary>The second row's columns, or the first's of the log keys.</summary>
+    private List<byte[]> ReadRow(string table, string columns)
+    {
+        using var connection = new SqliteConnection($"Data Source={_file.Path};Pooling=False;Foreign Keys=False");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = $"SELECT {columns} FROM {table} WHERE {(table == "log_keys" ? "number = 1" : "position = 2")}";
+        using var reader = command.ExecuteReader();
+        Assert.True(reader.Read());
+        return [.. Enumerable.Range(0, reader.FieldCount).Select(column => (byte[])reader.GetValue(column))];
     }
 }

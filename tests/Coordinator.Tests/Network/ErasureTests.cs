@@ -54,6 +54,30 @@ public sealed class ErasureTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_reader_who_keeps_the_erased_in_the_write_ahead_log_keeps_it_there_only_while_he_reads()
+    {
+        await using var log = _file.Over(SqliteEventStore.Open(_file.Path, _clock, lockWait: TimeSpan.FromMilliseconds(1)));
+        var ann = await JoinAsync("anns-laptop", "ann");
+        await DoAsync(new DeleteNode(ann.Id));
+        var payload = SealedPayloads(3)[0];
+        using (var reading = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={_file.Path};Pooling=False"))
+        {
+            reading.Open();
+            using var transaction = reading.BeginTransaction(deferred: true);
+            using var read = reading.CreateCommand();
+            read.CommandText = "SELECT count(*) FROM events";
+            read.ExecuteScalar();
+            await log.EraseAsync([3]);
+            Assert.True(IsInAFile(payload));
+        }
+
+        var batch = log.Begin(_network.State.Point);
+        batch.Add(TestLog.Draft(1) with { Kind = EventKind.PreAuthKeyRevoked, Payload = [] });
+        Assert.NotNull(await log.AppendAsync(batch));
+        Assert.False(IsInAFile(payload));
+    }
+
+    [Fact]
     public async Task A_start_after_an_erasure_leads_to_the_very_state_and_uses_no_id_again()
     {
         var ann = await JoinAsync("web", "ann");

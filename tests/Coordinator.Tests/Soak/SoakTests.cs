@@ -9,11 +9,11 @@ namespace Mesh.Coordinator.Tests.Soak;
 /// <summary>
 /// Many machines over real TLS that join, leave, change keys, endpoints and names at random, while the coordinator is killed
 /// under them. After each kill, and at the end, the log holds what was acknowledged and every machine's map is the model's.
-/// MESH_TEST_LONG=1 runs the long form, MESH_TEST_SEED another seed.
+/// A long run (MESH_LONG) takes the long form; MESH_TEST_SEED takes another seed.
 /// </summary>
 public sealed class SoakTests
 {
-    private static readonly bool IsLong = Environment.GetEnvironmentVariable("MESH_TEST_LONG") == "1";
+    private static readonly bool IsLong = Environment.GetEnvironmentVariable("MESH_LONG") is { Length: > 0 };
 
     private static readonly int Seed =
         int.TryParse(Environment.GetEnvironmentVariable("MESH_TEST_SEED"), CultureInfo.InvariantCulture, out int seed) ? seed : 20261122;
@@ -44,7 +44,7 @@ public sealed class SoakTests
             var verified = await Said.ByAsync("log", "verify", "--state-dir", coordinator.StateDirectory);
             Assert.True(verified.ExitCode == 0, verified.Error);
             TestContext.Current.TestOutputHelper?.WriteLine(
-                $"{nodes} nodes, {kills} kills, {soak.Actions} actions in {clock.Elapsed.TotalSeconds:F0} s; {verified.Output.Trim()}");
+                $"{nodes} nodes, {kills} kills, {soak.Actions} actions and {soak.MapsCompared} maps compared in {clock.Elapsed.TotalSeconds:F0} s; {verified.Output.Trim()}");
         }
         finally
         {
@@ -63,6 +63,8 @@ public sealed class SoakTests
         private int _nextName;
 
         public int Actions { get; private set; }
+
+        public int MapsCompared { get; private set; }
 
         public async Task BeginAsync()
         {
@@ -111,6 +113,7 @@ public sealed class SoakTests
             }
             Assert.Equal(Members().Count(), listed.Values.Count(n => n.State == "member"));
             await Task.WhenAll(Members().Select(node => node.UntilAsync(map => Difference(node, map), when)));
+            MapsCompared += Members().Count();
         }
 
         public async Task EndAsync()
