@@ -61,6 +61,7 @@ internal static class MeshCommand
         root.Subcommands.Add(StatusVerb.Create(streams));
         root.Subcommands.Add(IpVerb.Create(streams));
         root.Subcommands.Add(PingVerb.Create(streams));
+        root.Subcommands.Add(WhyVerb.Create(streams));
         root.Subcommands.Add(LogoutVerb.Create(streams));
         root.Subcommands.Add(WgVerb.Create(streams));
         return root;

@@ -9,6 +9,7 @@ namespace Mesh.Node.Cli;
 [JsonSerializable(typeof(NodeStatus))]
 [JsonSerializable(typeof(PingReply))]
 [JsonSerializable(typeof(UpAnswer))]
+[JsonSerializable(typeof(WhyAnswer))]
 [JsonSerializable(typeof(AddressesOutput))]
 [JsonSerializable(typeof(StateOutput))]
 internal sealed partial class OutputJson : JsonSerializerContext

@@ -66,7 +66,7 @@ internal sealed class ControlClient : IDisposable
     public RequestHeader Header() => new()
     {
         ProtocolVersion = ProtocolVersion.Current,
-        Capabilities = { Capability.TwoNodeKeys },
+        Capabilities = { Capability.TwoNodeKeys, Capability.PacketFilter },
         Network = _link.Network ?? NetworkName.Default,
     };
 

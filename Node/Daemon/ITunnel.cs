@@ -1,5 +1,6 @@
 using System.Net;
 using Mesh.Crypto;
+using Mesh.Node.Filter;
 using Mesh.Node.Udp;
 
 namespace Mesh.Node.Daemon;
@@ -50,8 +51,14 @@ internal interface ITunnel : IAsyncDisposable
     /// <summary>Removes peers, routes, addresses and keys, and sets the interface down.</summary>
     void TakeDown();
 
-    /// <summary>Makes these the peers. Those that stay keep their sessions, endpoints and counters.</summary>
-    void SetPeers(IReadOnlyCollection<TunnelPeer> peers);
+    /// <summary>
+    /// Enforces the view from the next packet on, before the rest of its map is applied: a right that is gone ends here. Nothing
+    /// passes from or to peers that are new or whose prefixes change, until <see cref="SetPeers"/>.
+    /// </summary>
+    void Enforce(IReadOnlyCollection<TunnelPeer> peers, FilterView view);
+
+    /// <summary>Makes these the peers, and enforces the view whole. Peers that stay keep their sessions, endpoints and counters.</summary>
+    void SetPeers(IReadOnlyCollection<TunnelPeer> peers, FilterView view);
 
     /// <summary>Sets where a peer is. A handshake starts at once when packets wait for it or a handshake is out.</summary>
     void SetEndpoint(ulong peer, in UdpEndpoint endpoint);

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using Mesh.Crypto;
 using Mesh.Node.Cli;
 using Mesh.Node.Device;
+using Mesh.Node.Filter;
 using Mesh.Node.Kernel;
 using Mesh.Node.Routes;
 using Mesh.Node.Tun;
@@ -21,6 +22,8 @@ internal sealed partial class MeshTunnel : ITunnel
     private readonly LinuxTunDevice _tun;
     private readonly LinuxUdpTransport _udp;
     private readonly WireGuardDevice _device;
+    private readonly PolicyFilter _filter;
+    private readonly TimeProvider _time;
     private readonly DeviceRunner _runner;
     private readonly UapiServer? _uapi;
     private readonly int _linkIndex;
@@ -33,14 +36,17 @@ internal sealed partial class MeshTunnel : ITunnel
 
     private MeshTunnel(RouteClient routes, LinuxTunDevice tun, LinuxUdpTransport udp, IInitiationClock stamps, TimeProvider time, ILogger log)
     {
-        (_routes, _tun, _udp, _log) = (routes, tun, udp, log);
+        (_routes, _tun, _udp, _time, _log) = (routes, tun, udp, time, log);
         _linkIndex = routes.FindLink(tun.Name)?.Index
             ?? throw new UserException(ExitCode.Failed, $"the interface {tun.Name} was gone as soon as it was made", "Start the daemon again.");
         _device = new WireGuardDevice(new DeviceOptions(tun, udp, time, stamps));
+        _filter = new PolicyFilter(_device.AllowedIps);
+        _device.Filter = _filter;
         _device.PeerChanged += OnPeerChanged;
         _runner = new DeviceRunner(_device, tun, udp);
         _uapi = ListenForWg();
         _meter.CreateObservableCounter("mesh.tunnel.packets.dropped", Dropped, "{packet}", "Packets dropped, by reason");
+        _meter.CreateObservableCounter("mesh.tunnel.flows.evicted", () => _filter.Evictions, "{flow}", "Flows forgotten before their time, for want of room");
         _meter.CreateObservableUpDownCounter("mesh.tunnel.peers", () => _device.Peers.Count, "{peer}", "Peers in the tunnel");
     }
 
@@ -105,7 +111,7 @@ internal sealed partial class MeshTunnel : ITunnel
         {
             try
             {
-                SetPeers([]);
+                SetPeers([], FilterView.Empty);
                 foreach (var address in _addresses) _routes.RemoveAddress(_linkIndex, address.BaseAddress, address.PrefixLength);
                 _addresses.Clear();
                 _routes.SetUp(_linkIndex, up: false);
@@ -120,10 +126,21 @@ internal sealed partial class MeshTunnel : ITunnel
         }
     }
 
-    public void SetPeers(IReadOnlyCollection<TunnelPeer> peers)
+    public void Enforce(IReadOnlyCollection<TunnelPeer> peers, FilterView view)
     {
         lock (_gate)
         {
+            // The allowed IPs change one by one. Meanwhile no address may count for whom it was, nor for whom it will be.
+            var moving = peers.Where(peer => !_peers.TryGetValue(peer.Id, out var before) || !before.Prefixes.SequenceEqual(peer.Prefixes));
+            Enforce(view.Without(moving.Select(peer => peer.Id).ToHashSet()));
+        }
+    }
+
+    public void SetPeers(IReadOnlyCollection<TunnelPeer> peers, FilterView view)
+    {
+        lock (_gate)
+        {
+            Enforce(peers, view);
             var wanted = peers.ToDictionary(peer => peer.Id);
             foreach (ulong gone in _peers.Keys.Where(id => !wanted.ContainsKey(id)).ToArray())
             {
@@ -133,7 +150,8 @@ internal sealed partial class MeshTunnel : ITunnel
             // First what peers lose, then what they gain: a prefix may move from one to another.
             foreach (var (id, peer) in wanted)
                 if (_peers.TryGetValue(id, out var before)) TakePrefixes(id, before.Prefixes.Except(peer.Prefixes));
-            foreach (var peer in wanted.Values) Set(peer);
+            var refused = wanted.Values.Where(peer => !TrySet(peer)).Select(peer => peer.Id).ToHashSet();
+            Enforce(view.Without(refused));
             SyncRoutes(wanted.Values.SelectMany(peer => peer.Prefixes).ToHashSet());
         }
     }
@@ -246,19 +264,25 @@ internal sealed partial class MeshTunnel : ITunnel
         }
     }
 
-    private void Set(TunnelPeer peer)
+    private bool TrySet(TunnelPeer peer)
     {
         _peers.TryGetValue(peer.Id, out var before);
-        if (before is not null && before.Keys.SequenceEqual(peer.Keys) && before.Prefixes.SequenceEqual(peer.Prefixes)) return;
+        if (before is not null && before.Keys.SequenceEqual(peer.Keys) && before.Prefixes.SequenceEqual(peer.Prefixes)) return true;
         var known = _device.SetPeer(peer.Id, [.. peer.Keys]);
         if (known is null)
         {
+            // What it had is not its any more.
+            if (_device.FindPeer(peer.Id) is { } stale) _device.RemovePeer(stale);
+            _peers.Remove(peer.Id);
             LogKeyRefused(peer.Id);
-            return;
+            return false;
         }
         foreach (var prefix in peer.Prefixes) _device.AllowedIps.Set(ToEngine(prefix), known);
         _peers[peer.Id] = peer;
+        return true;
     }
+
+    private void Enforce(FilterView view) => _filter.Enforce(view, _time.GetUtcNow(), _device.Now);
 
     private void TakePrefixes(ulong id, IEnumerable<IPNetwork> prefixes)
     {

@@ -4,6 +4,7 @@ using Google.Protobuf;
 using Mesh.Crypto;
 using Mesh.Node.Cli;
 using Mesh.Node.Control;
+using Mesh.Node.Filter;
 using Mesh.Node.Kernel;
 using Mesh.Node.LocalApi;
 using Mesh.Node.Paths;
@@ -35,6 +36,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     private readonly ILogger _log;
     private readonly PathFinder _paths;
     private readonly MapSaver _saver;
+    private readonly DropLog _drops;
     private readonly MachineIdentity _machine;
     private readonly ByteString _bootId = ControlSession.NewBootId();
     private readonly TaskCompletionSource _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -44,6 +46,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     private X25519PrivateKey _nodeKey;
     private JoinInfo? _join;
     private NetworkMap? _map;
+    private FilterView _view = FilterView.Empty;
     private ControlStatus _control = ControlStatus.Initial;
     private DateTimeOffset? _nextExpiry;
     private NodeReport? _reported;
@@ -66,6 +69,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         _join = JoinInfo.Load(parts.State);
         _map = _join is null ? null : LoadMap();
         _paths = new PathFinder(parts.Tunnel);
+        _drops = new DropLog(parts.Logs.CreateLogger<DropLog>());
         _saver = new MapSaver(parts.State, parts.Time, parts.Logs.CreateLogger<MapSaver>());
     }
 
@@ -190,7 +194,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     {
         lock (_sync)
         {
-            var view = new StatusView(_join, _map, _control, _session is not null, _nodeKey.PublicKey, _latencies, _parts.Time.GetUtcNow());
+            var view = new StatusView(_join, _map, _control, _session is not null, _nodeKey.PublicKey, _latencies, _view, _parts.Time.GetUtcNow());
             return StatusBuilder.Build(view, _parts.Tunnel, _paths);
         }
     }
@@ -208,11 +212,26 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         }
     }
 
+    /// <summary>What this node's map and filter make of a connection with a peer.</summary>
+    /// <exception cref="UserException">No such peer, or the tunnel is down.</exception>
+    public WhyAnswer Why(WhyRequest request)
+    {
+        if (request.Protocol is < 1 or > byte.MaxValue || request.Port is < 0 or > ushort.MaxValue)
+            throw new UserException(ExitCode.Usage, "no such protocol or port", "Protocols are 1 to 255, ports 0 to 65535.");
+        lock (_sync)
+        {
+            if (_join is null) throw NotJoined();
+            if (_session is null || _map is null)
+                throw new UserException(ExitCode.NotUp, "the tunnel is down", "Bring it up: mesh up");
+            return WhyExplainer.Explain(_map, _view, request);
+        }
+    }
+
     public void NoteLatency(ulong peer, double milliseconds) => _latencies[peer] = milliseconds;
 
     public PeerStatus? StatusOf(ulong peer) =>
         _map is { } map && map.Peers.TryGetValue(peer, out var entry)
-            ? StatusBuilder.BuildPeer(entry, _parts.Tunnel, _paths, _latencies, _parts.Time.GetUtcNow())
+            ? StatusBuilder.BuildPeer(entry, _parts.Tunnel, _paths, _latencies, _view, _parts.Time.GetUtcNow())
             : null;
 
     /// <summary>To be called now and then, and when the host's addresses changed: reports endpoints, ends expired peers.</summary>
@@ -222,6 +241,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         lock (_sync)
         {
             if (_session is not null && _map is not null && _nextExpiry <= _parts.Time.GetUtcNow()) Apply(_map);
+            _drops.Tell(_view, _parts.Time.GetUtcNow());
         }
     }
 
@@ -407,10 +427,14 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     private void Apply(NetworkMap map)
     {
         var now = _parts.Time.GetUtcNow();
+        var peers = MapToTunnel.Peers(map, now);
+        // Rights first: what was taken away must not live on because something else of the map can't be applied.
+        _view = FilterView.Of(map, _view, now);
+        _parts.Tunnel.Enforce(peers, _view);
         try
         {
             _parts.Tunnel.BringUp(_nodeKey, MapToTunnel.Addresses(map.Self.Addresses), _join!.Mtu);
-            _parts.Tunnel.SetPeers(MapToTunnel.Peers(map, now));
+            _parts.Tunnel.SetPeers(peers, _view);
             _paths.SetPeers(MapToTunnel.Candidates(map, now));
             _nextExpiry = MapToTunnel.NextExpiry(map, now);
         }
@@ -424,6 +448,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     // Under _sync.
     private void TakeDown()
     {
+        _view = FilterView.Empty;
         _paths.SetPeers(new Dictionary<ulong, IReadOnlyList<Udp.UdpEndpoint>>());
         _parts.Tunnel.TakeDown();
         _latencies.Clear();

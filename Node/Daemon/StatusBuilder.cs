@@ -1,5 +1,6 @@
 using Mesh.Crypto;
 using Mesh.Node.Control;
+using Mesh.Node.Filter;
 using Mesh.Node.LocalApi;
 using Mesh.Node.Paths;
 using Mesh.Node.State;
@@ -11,7 +12,7 @@ namespace Mesh.Node.Daemon;
 /// <param name="IsRunning">A session runs: the tunnel is meant to be up.</param>
 internal sealed record StatusView(
     JoinInfo? Join, NetworkMap? Map, ControlStatus Control, bool IsRunning, X25519PublicKey NodeKey,
-    IReadOnlyDictionary<ulong, double> Latencies, DateTimeOffset Now);
+    IReadOnlyDictionary<ulong, double> Latencies, FilterView Filter, DateTimeOffset Now);
 
 /// <summary>Puts what the runtime knows into words and shapes for a user.</summary>
 internal static class StatusBuilder
@@ -30,12 +31,12 @@ internal static class StatusBuilder
                 view.IsRunning ? view.Control.LastError : null),
             view.IsRunning && view.Map is { } map
                 ? [.. map.Peers.Values.OrderBy(peer => peer.Name, StringComparer.Ordinal)
-                    .Select(peer => BuildPeer(peer, tunnel, paths, view.Latencies, view.Now))]
+                    .Select(peer => BuildPeer(peer, tunnel, paths, view.Latencies, view.Filter, view.Now))]
                 : []);
     }
 
     public static PeerStatus BuildPeer(
-        Peer peer, ITunnel tunnel, PathFinder paths, IReadOnlyDictionary<ulong, double> latencies, DateTimeOffset now)
+        Peer peer, ITunnel tunnel, PathFinder paths, IReadOnlyDictionary<ulong, double> latencies, FilterView filter, DateTimeOffset now)
     {
         var state = tunnel.Find(peer.NodeId);
         bool direct = state is { HasSession: true };
@@ -43,7 +44,7 @@ internal static class StatusBuilder
             peer.Name, Addresses(peer.Prefixes), peer.Presence?.Online ?? false, direct ? "direct" : "none",
             direct ? state?.Endpoint?.ToString() : null, Relay: null,
             direct ? null : Reason(peer, state, paths, now), latencies.TryGetValue(peer.NodeId, out double ms) ? ms : null,
-            state?.RxBytes ?? 0, state?.TxBytes ?? 0, state?.LastHandshake);
+            state?.RxBytes ?? 0, state?.TxBytes ?? 0, state?.LastHandshake, filter.Find(peer.NodeId)?.Drops.Total ?? 0);
     }
 
     private static string State(StatusView view) => view switch

@@ -125,6 +125,8 @@ internal sealed partial class LocalServer(NodeRuntime runtime, Pinger pinger, st
             case { Verb: LocalRequest.LogoutVerb, Logout: { } logout }:
                 await runtime.LogoutAsync(logout.Force, cancel).ConfigureAwait(false);
                 return new(Done: new DoneAnswer());
+            case { Verb: LocalRequest.WhyVerb, Why: { } why }:
+                return new(Done: new DoneAnswer(Why: runtime.Why(why)));
             case { Verb: LocalRequest.PingVerb, Ping: { } ping }:
                 await foreach (var reply in pinger.PingAsync(ping, cancel).ConfigureAwait(false))
                     await channel.WriteAsync(LocalJson.Default.LocalAnswer, new LocalAnswer(Reply: reply), cancel).ConfigureAwait(false);

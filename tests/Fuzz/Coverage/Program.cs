@@ -6,6 +6,7 @@ string[] parsers =
 [
     "Node/Device/InboundPath.cs", "Node/Device/InnerPacket.cs", "Node/Device/TransportMessage.cs", "Node/Device/Handshakes.cs", "Node/Device/HandshakeGate.cs",
     "Node/Device/HandshakeQueue.cs", "Node/Device/SourceRates.cs", "Node/Device/PeerMacs.cs", "Node/Device/ControlPath.cs", "Node/Device/IpPrefix.cs", "Node/Device/AllowedIps.cs",
+    "Node/Filter/PacketHeaders.cs", "Node/Filter/IcmpMessage.cs", "Node/Filter/PolicyFilter.cs", "Node/Filter/Fragments.cs", "Node/Filter/Flows.cs",
     "Crypto/Noise/NoiseIk.cs", "Crypto/ReplayWindow.cs",
     "Node/Uapi/UapiConnection.cs", "Node/Uapi/UapiSet.cs", "Node/Uapi/UapiGet.cs", "Node/Udp/UdpEndpointText.cs",
     "Node/Control/FrameReader.cs", "Node/Control/NetworkMap.cs", "Node/Control/MapRules.cs", "Node/Control/WireEndpoint.cs", "Protocol/JoinLink.cs", "Protocol/DnsLabel.cs",

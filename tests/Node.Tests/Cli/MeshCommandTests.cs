@@ -7,7 +7,7 @@ namespace Mesh.Node.Tests.Cli;
 
 public sealed class MeshCommandTests : IDisposable
 {
-    private static readonly string[] Verbs = ["daemon", "up", "down", "status", "ip", "ping", "logout"];
+    private static readonly string[] Verbs = ["daemon", "up", "down", "status", "ip", "ping", "why", "logout"];
     private readonly TemporaryDirectory _directory = new();
 
     public static TheoryData<string> AllVerbs => [.. Verbs];
@@ -49,6 +49,10 @@ public sealed class MeshCommandTests : IDisposable
     [InlineData("up --mtu x")]
     [InlineData("daemon --listen-port 70000")]
     [InlineData("ping")]
+    [InlineData("why")]
+    [InlineData("why b")]
+    [InlineData("why b:70000")]
+    [InlineData("why b:22 --protocol 300")]
     [InlineData("status --nonsense")]
     public async Task A_bad_command_line_exits_2_with_two_lines_at_most(string line)
     {
@@ -65,6 +69,7 @@ public sealed class MeshCommandTests : IDisposable
     [InlineData("status")]
     [InlineData("ip")]
     [InlineData("ping x")]
+    [InlineData("why x:22")]
     [InlineData("logout")]
     public async Task Without_a_daemon_every_verb_says_how_to_start_one(string line)
     {
@@ -151,6 +156,32 @@ public sealed class MeshCommandTests : IDisposable
         var (code, output, error) = await RunAsync(["up", "mesh://x", "--socket", SocketPath]);
         Assert.Equal(((int)ExitCode.Refused, ""), (code, output));
         Assert.Equal(["mesh: the join link has expired", "  Ask for another."], error.TrimEnd().Split('\n'));
+    }
+
+    [Theory]
+    [InlineData("b:22", "b", 22, 6)]
+    [InlineData("100.64.0.2:22 --protocol UDP", "100.64.0.2", 22, 17)]
+    [InlineData("[fd00::2]:22", "fd00::2", 22, 6)]
+    [InlineData("fd00::2 --protocol icmp", "fd00::2", null, 58)]
+    [InlineData("[fd00::2] --protocol 47", "fd00::2", null, 47)]
+    [InlineData("b --protocol icmp", "b", null, 1)]
+    public async Task Why_asks_about_a_host_a_port_and_a_protocol(string line, string host, int? port, int protocol)
+    {
+        var answer = new WhyAnswer(host, "100.64.0.2", port, protocol, "07", new WhyDirection(WhyDirection.PeerDecides, "b decides"),
+            new WhyDirection(WhyDirection.Denied, "no rule"), new Dictionary<string, long> { ["PolicyDenied"] = 3 });
+        string[] words = ["why", .. line.Split(' '), "--socket", SocketPath];
+        using (var daemon = new CannedDaemon(SocketPath, new LocalAnswer(Done: new DoneAnswer(Why: answer))))
+        {
+            var (code, output, _) = await RunAsync([.. words, "--json"]);
+            Assert.Equal(0, code);
+            Assert.Equal(new WhyRequest(host, port, protocol), (await daemon.Asked).Why);
+            var root = JsonDocument.Parse(output).RootElement;
+            Assert.Equal("denied", root.GetProperty("inbound").GetProperty("verdict").GetString());
+            Assert.Equal(3, root.GetProperty("drops").GetProperty("PolicyDenied").GetInt64());
+        }
+        File.Delete(SocketPath);
+        using (var daemon = new CannedDaemon(SocketPath, new LocalAnswer(Done: new DoneAnswer(Why: answer))))
+            Assert.Contains("denied: no rule\nDropped of", (await RunAsync(words)).Output, StringComparison.Ordinal);
     }
 
     private static NodeStatus Sample() => new(

@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Net;
 using Mesh.Crypto;
+using Mesh.Node.Cli;
 using Mesh.Node.Daemon;
+using Mesh.Node.Filter;
 using Mesh.Node.Udp;
 
 namespace Mesh.Node.Tests.LocalApi;
@@ -31,11 +33,33 @@ internal sealed class FakeTunnel : ITunnel
 
     public void Raise(ulong peer, TunnelPeerEvent what) => PeerChanged?.Invoke(peer, what);
 
-    public void BringUp(X25519PrivateKey key, IReadOnlyList<IPNetwork> addresses, int mtu) => (IsUp, Addresses, Mtu) = (true, addresses, mtu);
+    public void BringUp(X25519PrivateKey key, IReadOnlyList<IPNetwork> addresses, int mtu)
+    {
+        Calls.Add(nameof(BringUp));
+        if (BringUpFails) throw new UserException(ExitCode.Failed, "no interface");
+        (IsUp, Addresses, Mtu) = (true, addresses, mtu);
+    }
 
-    public void TakeDown() => (IsUp, Addresses, Peers) = (false, [], []);
+    public bool BringUpFails { get; set; }
 
-    public void SetPeers(IReadOnlyCollection<TunnelPeer> peers) => Peers = peers;
+    public FilterView View { get; private set; } = FilterView.Empty;
+
+    /// <summary>What was asked, in order.</summary>
+    public List<string> Calls { get; } = [];
+
+    public void TakeDown() => (IsUp, Addresses, Peers, View) = (false, [], [], FilterView.Empty);
+
+    public void Enforce(IReadOnlyCollection<TunnelPeer> peers, FilterView view)
+    {
+        Calls.Add(nameof(Enforce));
+        View = view;
+    }
+
+    public void SetPeers(IReadOnlyCollection<TunnelPeer> peers, FilterView view)
+    {
+        Calls.Add(nameof(SetPeers));
+        (Peers, View) = (peers, view);
+    }
 
     public void SetEndpoint(ulong peer, in UdpEndpoint endpoint) => _endpoints[peer] = endpoint;
 

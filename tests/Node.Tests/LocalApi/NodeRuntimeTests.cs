@@ -3,6 +3,7 @@ using System.Net;
 using Google.Protobuf;
 using Mesh.Node.Cli;
 using Mesh.Node.Daemon;
+using Mesh.Node.Device;
 using Mesh.Node.LocalApi;
 using Mesh.Node.State;
 using Mesh.Node.Tests.Control;
@@ -81,6 +82,7 @@ public sealed class NodeRuntimeTests : IAsyncDisposable
         _runtime.Resume();
         Assert.True(_tunnel.IsUp);
         Assert.Equal(2, _tunnel.Peers.Count);
+        Assert.True(MaySend(1) && MaySend(2));
         await Eventually.True(() => _runtime.Status().Coordinator.Error is not null, "the missing coordinator is shown");
         Assert.False(_runtime.Status().Coordinator.Connected);
         Assert.Equal(1UL, _runtime.Status().Coordinator.Position);
@@ -294,6 +296,72 @@ public sealed class NodeRuntimeTests : IAsyncDisposable
         Assert.Contains("authorisation has ended", _runtime.Status().Peers[0].Reason, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Rights_are_enforced_before_the_rest_of_a_map_is_applied_and_though_it_can_not_be()
+    {
+        await _coordinator.StartAsync();
+        var next = new TaskCompletionSource();
+        _map = async context =>
+        {
+            await TestCoordinator.WriteFrameAsync(context, new MapFrame { Snapshot = Snapshot(1, 1, 2) });
+            await next.Task;
+            await TestCoordinator.WriteFrameAsync(context, new MapFrame
+            {
+                Delta = new Delta { ResumeToken = Token(2), Head = _coordinator.Head(2), Filter = new PacketFilter() },
+            });
+            await Task.Delay(Timeout.Infinite, context.RequestAborted);
+        };
+        await UpAsync(_coordinator.Link(Key).Reveal());
+        Assert.Equal(["BringUp", "Enforce", "BringUp", "SetPeers"], _tunnel.Calls); // registered, then the map
+        Assert.True(MaySend(1));
+        _tunnel.BringUpFails = true;
+        next.SetResult();
+        await Eventually.True(() => !MaySend(1), "the right is gone");
+        Assert.Equal("Enforce", _tunnel.Calls[^2]);
+    }
+
+    [Fact]
+    public async Task Down_lets_nothing_in_and_up_lets_in_what_the_map_says()
+    {
+        await _coordinator.StartAsync();
+        _map = context => ServeAsync(context, Snapshot(1, 1));
+        await UpAsync(_coordinator.Link(Key).Reveal());
+        await _runtime.DownAsync(default);
+        Assert.Null(_tunnel.View.Find(1));
+        await UpAsync(null);
+        Assert.True(MaySend(1));
+    }
+
+    [Fact]
+    public async Task Why_says_what_this_nodes_map_and_filter_make_of_a_connection()
+    {
+        await _coordinator.StartAsync();
+        var snapshot = Snapshot(1, 1, 2, 3, 4);
+        snapshot.Peers[1].Kind = PeerKind.Wireguard;
+        snapshot.Peers[2].ExpiresAtMs = 1;
+        snapshot.Peers[3].ClassId = 9;
+        snapshot.Filter = new PacketFilter
+        {
+            Ingress = { new FilterRule { Classes = { 5 } }, new FilterRule { Classes = { 1 }, Ports = { new PortRange { First = 22, Last = 22 } } } },
+            Egress = { new FilterRule { Classes = { 1 }, Protocols = { 17 } } },
+        };
+        _map = context => ServeAsync(context, snapshot);
+        await UpAsync(_coordinator.Link(Key).Reveal());
+        var why = _runtime.Why(new WhyRequest("peer-1", 22, 6));
+        Assert.Equal(("peer-1", "100.64.1.1", "peer decides", "allowed"), (why.Host, why.Address, why.Outbound.Verdict, why.Inbound.Verdict));
+        Assert.Contains("incoming rule 2", why.Inbound.Reason, StringComparison.Ordinal);
+        Assert.Equal("denied", _runtime.Why(new WhyRequest("100.64.1.1", 23, 6)).Inbound.Verdict);
+        Assert.Equal("denied", _runtime.Why(new WhyRequest("peer-2", 22, 6)).Outbound.Verdict);
+        Assert.Contains("outgoing rule 1", _runtime.Why(new WhyRequest("PEER-2", 53, 17)).Outbound.Reason, StringComparison.Ordinal);
+        Assert.Contains("authorisation has ended", _runtime.Why(new WhyRequest("peer-3", 22, 6)).Inbound.Reason, StringComparison.Ordinal);
+        Assert.Contains("class 0000000000000009", _runtime.Why(new WhyRequest("peer-4", 22, 6)).Inbound.Reason, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.UnknownPeer, Assert.Throws<UserException>(() => _runtime.Why(new WhyRequest("nobody", 22, 6))).Code);
+        Assert.Contains("this machine", Assert.Throws<UserException>(() => _runtime.Why(new WhyRequest("self", 22, 6))).Message, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Usage, Assert.Throws<UserException>(() => _runtime.Why(new WhyRequest("peer-1", 22, 256))).Code);
+        await _runtime.DownAsync(default);
+        Assert.Equal(ExitCode.NotUp, Assert.Throws<UserException>(() => _runtime.Why(new WhyRequest("peer-1", 22, 6))).Code);
+    }
+
     [Theory]
     [InlineData("mesh://nonsense", ExitCode.Usage)]
     [InlineData(null, ExitCode.NotUp)]
@@ -301,6 +369,9 @@ public sealed class NodeRuntimeTests : IAsyncDisposable
     {
         Assert.Equal(code, (await Assert.ThrowsAsync<UserException>(() => UpAsync(link))).Code);
     }
+
+    private bool MaySend(byte peer) => _tunnel.View.Find(peer) is { } rights && rights.MaySend(
+        IpAddressBits.From(new IPAddress([100, 64, 1, peer])), IpAddressBits.From(new IPAddress([100, 64, 1, 250])), toOwn: true, 6, 22);
 
     private static ByteString Token(ulong position) => ByteString.CopyFromUtf8($"token-{position}");
 
