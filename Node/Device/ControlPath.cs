@@ -1,5 +1,4 @@
-using System.Buffers.Binary;
-using Mesh.Crypto;
+using System.Collections.Concurrent;
 using Mesh.Node.Udp;
 using Mesh.Protocol.WireGuard;
 
@@ -17,81 +16,26 @@ internal sealed class ControlPath
     private readonly IUdpTransport _udp;
     private readonly Handshakes _handshakes;
     private readonly byte[] _message = new byte[65_535 + TransportLayout.Overhead + TransportLayout.PaddingMultiple];
-    private readonly List<(Peer Peer, PeerEvent Event)> _events = [];
+    private readonly ConcurrentQueue<(Peer Peer, PeerEvent Event)> _events = new();
 
     public ControlPath(WireGuardDevice device, IUdpTransport udp)
     {
         (_device, _udp) = (device, udp);
         _handshakes = new Handshakes(device);
+        HandshakePath = new HandshakePath(device, udp, _handshakes);
     }
+
+    /// <summary>The part of it that other threads may take over while many messages wait.</summary>
+    public HandshakePath HandshakePath { get; }
 
     /// <summary>Does all that is due now.</summary>
     /// <returns>Device ticks at which to run again, if nothing wakes the control thread before.</returns>
     public long Run()
     {
-        while (HandleHandshakeMessage() | HandleAttention() | RunTimers()) RaiseEvents();
+        while (HandshakePath.HandleOne() | HandleAttention() | RunTimers()) RaiseEvents();
+        RaiseEvents(); // those that another thread's handshakes left
         long next = _device.Timers.NextDeadline();
         return _device.Quiescence.Reclaim() ? next : Math.Min(next, _device.Now + ReclaimInterval);
-    }
-
-    private bool HandleHandshakeMessage()
-    {
-        Span<byte> message = stackalloc byte[InitiationLayout.Length];
-        int length = _device.HandshakeQueue.Take(message, out UdpEndpoint source);
-        if (length == 0) return false;
-        lock (_device.ControlLock)
-        {
-            if (Consume(message[..length], source) is { } reason) _device.Drops.Add(reason);
-        }
-        return true;
-    }
-
-    private DropReason? Consume(ReadOnlySpan<byte> message, in UdpEndpoint source)
-    {
-        var type = (MessageType)BinaryPrimitives.ReadUInt32LittleEndian(message);
-        if (type == MessageType.CookieReply) return _handshakes.ConsumeCookieReply(message);
-
-        bool loaded = _device.HandshakeGate.IsLoaded(_device.Now);
-        ReadOnlySpan<byte> covered = message[..^(2 * Blake2s.MacLength)];
-        if (_device.Identity.FindByMac1(covered, message.Slice(covered.Length, Blake2s.MacLength)) is not { } local) return DropReason.Mac1;
-        switch (loaded ? _device.HandshakeGate.Admit(message, source, _device.Now) : HandshakeAdmission.Admit)
-        {
-            case HandshakeAdmission.AskForCookie:
-                Span<byte> reply = stackalloc byte[CookieReplyLayout.Length];
-                _device.HandshakeGate.WriteCookieReply(local, message, source, _device.Now, reply);
-                _udp.Send(reply, source);
-                return DropReason.CookieAsked;
-            case HandshakeAdmission.TooMany:
-                return DropReason.SourceRate;
-            default:
-                return type == MessageType.Initiation ? ConsumeInitiation(local, message, source) : ConsumeResponse(message, source);
-        }
-    }
-
-    private DropReason? ConsumeInitiation(StaticIdentity local, ReadOnlySpan<byte> message, in UdpEndpoint source)
-    {
-        Span<byte> response = stackalloc byte[ResponseLayout.Length];
-        if (_handshakes.ConsumeInitiation(local, message, response, out Peer? peer) is { } dropped) return dropped;
-        peer!.Roam(source);
-        peer.AddReceived(message.Length);
-        peer.Timers.SessionMade(_device.Now);
-        peer.Timers.AnyReceived(_device.Now);
-        Send(peer, response);
-        return null;
-    }
-
-    private DropReason? ConsumeResponse(ReadOnlySpan<byte> message, in UdpEndpoint source)
-    {
-        if (_handshakes.ConsumeResponse(message, out Peer? peer) is { } dropped) return dropped;
-        peer!.Roam(source);
-        peer.AddReceived(message.Length);
-        peer.Timers.SessionMade(_device.Now);
-        peer.Timers.AnyReceived(_device.Now);
-        SessionReady(peer);
-        // The first message on the session tells the responder that it may send on it.
-        if (peer.Staged.IsEmpty) SendKeepalive(peer);
-        else SendStaged(peer);
-        return null;
     }
 
     private bool HandleAttention()
@@ -152,12 +96,12 @@ internal sealed class ControlPath
             _device.EndHandshake(peer);
             peer.Staged.Clear(peer.EndpointBox is null ? DropReason.NoEndpoint : DropReason.HandshakeFailed);
             peer.Timers.GivenUp(now);
-            _events.Add((peer, PeerEvent.HandshakeGivenUp));
+            _events.Enqueue((peer, PeerEvent.HandshakeGivenUp));
             return;
         }
         peer.ForgetSource();
         Initiate(peer, InitiationCause.Retry);
-        _events.Add((peer, PeerEvent.HandshakeRetried));
+        _events.Enqueue((peer, PeerEvent.HandshakeRetried));
     }
 
     /// <summary>Sends an initiation, unless one is out already. Under the control lock.</summary>
@@ -175,13 +119,22 @@ internal sealed class ControlPath
         peer.Timers.InitiationSent(_device.Now);
     }
 
+    /// <summary>A response came in. Under the control lock.</summary>
+    internal void SessionMade(Peer peer)
+    {
+        SessionReady(peer);
+        // The first message on the session tells the responder that it may send on it.
+        if (peer.Staged.IsEmpty) SendKeepalive(peer);
+        else SendStaged(peer);
+    }
+
     private void SessionReady(Peer peer)
     {
         peer.Timers.HandshakeDone();
         peer.HandshakeAttempts = 0;
         peer.LastMinuteHandshake = false;
         peer.NoteHandshake(_device.Clock.GetUtcNow());
-        _events.Add((peer, PeerEvent.SessionMade));
+        _events.Enqueue((peer, PeerEvent.SessionMade));
     }
 
     private void SendStaged(Peer peer)
@@ -219,7 +172,8 @@ internal sealed class ControlPath
         if (WireGuardDevice.IsDueForRekey(keypair, counter, _device.Now)) Initiate(peer, InitiationCause.Wish);
     }
 
-    private void Send(Peer peer, ReadOnlySpan<byte> message)
+    /// <summary>With or without the control lock.</summary>
+    internal void Send(Peer peer, ReadOnlySpan<byte> message)
     {
         if (peer.EndpointBox is not { } endpoint) return;
         peer.Timers.AnySent(_device.Now);
@@ -240,7 +194,6 @@ internal sealed class ControlPath
     /// <summary>Outside the lock: who listens may call back into the device.</summary>
     private void RaiseEvents()
     {
-        foreach ((Peer peer, PeerEvent what) in _events) _device.Raise(peer, what);
-        _events.Clear();
+        while (_events.TryDequeue(out var next)) _device.Raise(next.Peer, next.Event);
     }
 }

@@ -5,8 +5,8 @@ using Mesh.Node.Udp;
 namespace Mesh.Node.Device;
 
 /// <summary>
-/// Runs a device's three paths on a thread each until it is disposed, or one of them fails; then all stop, and
-/// <see cref="Completion"/> says why.
+/// Runs a device's three paths on a thread each, and threads that help with handshakes while many come, until it is disposed
+/// or one of them fails; then all stop, and <see cref="Completion"/> says why.
 /// </summary>
 public sealed class DeviceRunner : IDisposable
 {
@@ -16,7 +16,8 @@ public sealed class DeviceRunner : IDisposable
     private readonly IUdpTransport _udp;
     private readonly Poller _outboundPoller = new(1);
     private readonly Poller _inboundPoller = new(2);
-    private readonly ControlSignal _controlSignal = new();
+    private readonly Signal _controlSignal = new();
+    private readonly Signal[] _helperSignals;
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Thread[] _threads;
     private volatile bool _stopping;
@@ -32,7 +33,14 @@ public sealed class DeviceRunner : IDisposable
         _inboundPoller.Watch(-1);
         _inboundPoller.Watch(-1);
         device.OnWakeControl(_controlSignal.Set);
-        _threads = [Start("outbound", RunOutbound), Start("inbound", RunInbound), Start("control", RunControl)];
+        _helperSignals = new Signal[Math.Clamp(Environment.ProcessorCount - 1, 0, Timing.HandshakeHelpers)];
+        for (int i = 0; i < _helperSignals.Length; i++) _helperSignals[i] = new Signal();
+        device.HandshakeQueue.Backlog = WakeHelpers;
+        _threads =
+        [
+            Start("outbound", RunOutbound), Start("inbound", RunInbound), Start("control", RunControl),
+            .. _helperSignals.Select(signal => Start("handshakes", () => RunHelper(signal))),
+        ];
     }
 
     /// <summary>
@@ -90,6 +98,17 @@ public sealed class DeviceRunner : IDisposable
         }
     }
 
+    private void RunHelper(Signal signal)
+    {
+        while (!_stopping)
+            if (!_device.Control.HandshakePath.HandleOne()) signal.Wait(Timeout.Infinite);
+    }
+
+    private void WakeHelpers(int waiting)
+    {
+        for (int i = 0; i < _helperSignals.Length && waiting >= Timing.HandshakeBacklog << i; i++) _helperSignals[i].Set();
+    }
+
     private Thread Start(string name, Action run)
     {
         var thread = new Thread(() =>
@@ -120,10 +139,11 @@ public sealed class DeviceRunner : IDisposable
         _outboundPoller.Wake();
         _inboundPoller.Wake();
         _controlSignal.Set();
+        foreach (Signal signal in _helperSignals) signal.Set();
     }
 
     /// <summary>Sets that come while nobody waits are kept, as one.</summary>
-    private sealed class ControlSignal
+    private sealed class Signal
     {
         private readonly object _gate = new();
         private bool _set;

@@ -18,7 +18,7 @@ internal enum HandshakeAdmission
 /// Guards the handshake against floods (paper section 5.3): while more messages wait than are looked at in time, only who
 /// shows by a cookie that it receives at its source address is admitted, and so many a second of one source. The cookie
 /// is a mac of the source under a secret that changes every two minutes, so that nothing is kept for who does not answer.
-/// Used under the device's control lock.
+/// Used under the device's control lock, but for <see cref="IsLoaded"/>.
 /// </summary>
 internal sealed class HandshakeGate(HandshakeQueue queue)
 {
@@ -30,8 +30,8 @@ internal sealed class HandshakeGate(HandshakeQueue queue)
     /// <summary>Whether more messages wait than are looked at in time, or did a moment ago. Ask for each message, valid or not.</summary>
     public bool IsLoaded(long now)
     {
-        if (queue.Count >= Timing.LoadedQueue) _loadedUntil = now + Timing.LoadMemory.Ticks;
-        return now < _loadedUntil;
+        if (queue.Count >= Timing.LoadedQueue) Volatile.Write(ref _loadedUntil, now + Timing.LoadMemory.Ticks);
+        return now < Volatile.Read(ref _loadedUntil);
     }
 
     /// <param name="message">A handshake message whose mac1 holds, under load.</param>

@@ -4,8 +4,8 @@ using Mesh.Protocol.WireGuard;
 namespace Mesh.Node.Device;
 
 /// <summary>
-/// Handshake messages on their way from the receiving path to the control thread: a ring of fixed size, as anyone can send
-/// them. When it is full a message is dropped; its sender tries again.
+/// Handshake messages on their way from the receiving path to the threads that answer them: a ring of fixed size, as anyone can
+/// send them. When it is full a message is dropped; its sender tries again.
 /// </summary>
 internal sealed class HandshakeQueue
 {
@@ -17,18 +17,23 @@ internal sealed class HandshakeQueue
 
     public int Count => Volatile.Read(ref _count);
 
+    /// <summary>Told how many wait, whenever that is more than one thread has in hand. Called by the receiving path.</summary>
+    public Action<int>? Backlog { get; set; }
+
     /// <param name="message">At most <see cref="InitiationLayout.Length"/> bytes, the longest of the handshake messages.</param>
     public bool TryAdd(ReadOnlySpan<byte> message, in UdpEndpoint source)
     {
+        int count;
         lock (_gate)
         {
             if (_count == _slots.Length) return false;
             int slot = (_first + _count) % _slots.Length;
             message.CopyTo(_messages.AsSpan(slot * InitiationLayout.Length));
             _slots[slot] = (message.Length, source);
-            _count++;
-            return true;
+            count = ++_count;
         }
+        if (count >= Timing.HandshakeBacklog) Backlog?.Invoke(count);
+        return true;
     }
 
     /// <param name="destination">Room for <see cref="InitiationLayout.Length"/> bytes.</param>

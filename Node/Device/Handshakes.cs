@@ -7,8 +7,8 @@ using Mesh.Protocol.WireGuard;
 namespace Mesh.Node.Device;
 
 /// <summary>
-/// Making and consuming handshake messages (paper section 5.4). Runs under the device's control lock. Nothing of a peer
-/// changes before the message is proven authentic and new.
+/// Making and consuming handshake messages (paper section 5.4), under the device's control lock where nothing else is said.
+/// Nothing of a peer changes before the message is proven authentic and new.
 /// </summary>
 internal sealed class Handshakes(WireGuardDevice device)
 {
@@ -39,8 +39,17 @@ internal sealed class Handshakes(WireGuardDevice device)
         return true;
     }
 
-    /// <summary>Makes a session of an initiation, as responder.</summary>
-    /// <param name="local">The key that the sender knows us by.</param>
+    /// <summary>
+    /// Makes a session of an initiation, as responder. Called without the control lock, by several threads at once: what costs,
+    /// the curve, is computed outside of it.
+    /// <code>
+    ///   unlocked  es                       who claims to be speaking
+    ///   locked    ss (kept), payload       it is that peer, and this is new
+    ///   unlocked  e, ee, se, psk           the response
+    ///   locked    session, mac             if the peer and both keys are still there, and no newer initiation came
+    /// </code>
+    /// </summary>
+    /// <param name="local">The key that the sender knows us by, in use by the caller.</param>
     /// <param name="response">92 bytes, written when nothing is dropped.</param>
     public DropReason? ConsumeInitiation(StaticIdentity local, ReadOnlySpan<byte> message, Span<byte> response, out Peer? peer)
     {
@@ -48,38 +57,62 @@ internal sealed class Handshakes(WireGuardDevice device)
         ReadOnlySpan<byte> first = message.Slice(InitiationLayout.Noise, InitiationLayout.NoiseLength);
         using var noise = NoiseIk.Responder(NoiseProtocol.WireGuard, local.PrivateKey);
         if (!noise.TryReadFirstStatic(local.PrivateKey, first)) return DropReason.HandshakeInvalid;
-        if (device.FindIdentity(noise.RemoteStatic) is not { } remote) return DropReason.UnknownPeer;
-        Span<byte> stampBytes = stackalloc byte[Tai64N.Length];
-        if (!remote.TryGetStaticStatic(local, out ReadOnlySpan<byte> staticStatic)
-            || !noise.TryReadFirstPayload(staticStatic, first, stampBytes))
-            return DropReason.HandshakeInvalid;
 
-        Peer sender = remote.Peer;
-        var stamp = Tai64N.Read(stampBytes);
-        if (stamp <= sender.LastStamp) return DropReason.InitiationReplayed;
-        long now = device.Now;
-        if (now - sender.LastInitiationReceived < Timing.InitiationInterval.Ticks) return DropReason.InitiationFlood;
-        sender.LastStamp = stamp;
-        sender.LastInitiationReceived = now;
-
+        RemoteIdentity? remote;
+        Tai64N stamp;
         Span<byte> psk = stackalloc byte[SecretKey.Length];
-        sender.CopyPresharedKey(psk);
+        lock (device.ControlLock)
+        {
+            if (Admit(local, noise, first, out remote, out stamp) is { } dropped) return dropped;
+            remote!.Peer.CopyPresharedKey(psk);
+        }
         bool ok = noise.TryWriteSecond(X25519PrivateKey.Generate(), psk, default,
             response.Slice(ResponseLayout.Noise, ResponseLayout.NoiseLength));
         CryptographicOperations.ZeroMemory(psk);
         if (!ok) return DropReason.HandshakeInvalid;
 
         uint remoteIndex = BinaryPrimitives.ReadUInt32LittleEndian(message[InitiationLayout.Sender..]);
-        var keypair = new Keypair(sender, isInitiator: false, remoteIndex, now) { AnsweredAs = remote };
+        Peer sender = remote.Peer;
+        var keypair = new Keypair(sender, isInitiator: false, remoteIndex, device.Now) { AnsweredAs = remote };
         noise.Split(keypair.ReceiveKey, keypair.SendKey);
-        device.Indices.Add(keypair);
-        sender.Keypairs.Add(keypair);
-
-        BinaryPrimitives.WriteUInt32LittleEndian(response, (uint)MessageType.Response);
-        BinaryPrimitives.WriteUInt32LittleEndian(response[ResponseLayout.Sender..], keypair.LocalIndex);
-        BinaryPrimitives.WriteUInt32LittleEndian(response[ResponseLayout.Receiver..], remoteIndex);
-        remote.Macs.Write(response, device.Now);
+        lock (device.ControlLock)
+        {
+            bool isStill = device.FindIdentity(remote.PublicKey) == remote && device.Identity.Contains(local);
+            if (!isStill || stamp != sender.LastStamp)
+            {
+                keypair.Zero();
+                return isStill ? DropReason.InitiationReplayed : DropReason.UnknownPeer;
+            }
+            device.Indices.Add(keypair);
+            sender.Keypairs.Add(keypair);
+            sender.Timers.SessionMade(device.Now);
+            BinaryPrimitives.WriteUInt32LittleEndian(response, (uint)MessageType.Response);
+            BinaryPrimitives.WriteUInt32LittleEndian(response[ResponseLayout.Sender..], keypair.LocalIndex);
+            BinaryPrimitives.WriteUInt32LittleEndian(response[ResponseLayout.Receiver..], remoteIndex);
+            remote.Macs.Write(response, device.Now);
+        }
         peer = sender;
+        return null;
+    }
+
+    /// <summary>Finds who speaks, and takes the initiation's time stamp if it is authentic and new. Under the control lock.</summary>
+    private DropReason? Admit(StaticIdentity local, NoiseIk noise, ReadOnlySpan<byte> first, out RemoteIdentity? remote, out Tai64N stamp)
+    {
+        stamp = default;
+        remote = device.FindIdentity(noise.RemoteStatic);
+        if (remote is null) return DropReason.UnknownPeer;
+        Span<byte> stampBytes = stackalloc byte[Tai64N.Length];
+        if (!remote.TryGetStaticStatic(local, out ReadOnlySpan<byte> staticStatic)
+            || !noise.TryReadFirstPayload(staticStatic, first, stampBytes))
+            return DropReason.HandshakeInvalid;
+
+        Peer sender = remote.Peer;
+        stamp = Tai64N.Read(stampBytes);
+        if (stamp <= sender.LastStamp) return DropReason.InitiationReplayed;
+        long now = device.Now;
+        if (now - sender.LastInitiationReceived < Timing.InitiationInterval.Ticks) return DropReason.InitiationFlood;
+        sender.LastStamp = stamp;
+        sender.LastInitiationReceived = now;
         return null;
     }
 
@@ -105,6 +138,7 @@ internal sealed class Handshakes(WireGuardDevice device)
         peer.Handshake = null;
         handshake.Dispose();
         peer.Keypairs.Add(keypair);
+        peer.Timers.SessionMade(device.Now);
         return null;
     }
 

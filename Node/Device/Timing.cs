@@ -56,6 +56,12 @@ internal static class Timing
     /// <summary>Bytes that wait for handshakes in the whole device; a packet beyond it is dropped.</summary>
     public const int StagedBytes = 16 * 1024 * 1024;
 
+    /// <summary>So many handshake messages waiting are worth another thread, as long as there are cores; twice as many the next one.</summary>
+    public const int HandshakeBacklog = 4;
+
+    /// <summary>Threads that answer handshakes beside the control thread, at most.</summary>
+    public const int HandshakeHelpers = 3;
+
     /// <summary>Handshake messages that wait to be looked at; one more is dropped.</summary>
     public const int HandshakeQueue = 1024;
 }

@@ -24,6 +24,7 @@ public sealed class WireGuardDevice : IDisposable
     private readonly ConcurrentDictionary<ulong, Peer> _peers = new();
     private readonly Dictionary<X25519PublicKey, RemoteIdentity> _identities = [];
     private readonly Func<TimeSpan> _jitter;
+    private DeviceIdentity _identity = DeviceIdentity.None;
     private long _nextOrder;
     private Action? _wakeControl;
     private IPacketFilter? _filter;
@@ -84,7 +85,12 @@ public sealed class WireGuardDevice : IDisposable
     /// <summary>Peers that want something of the control path; each at most once.</summary>
     internal ConcurrentQueue<Peer> Attention { get; } = new();
 
-    internal DeviceIdentity Identity { get; private set; } = DeviceIdentity.None;
+    /// <summary>Changed under the control lock; read anywhere.</summary>
+    internal DeviceIdentity Identity
+    {
+        get => Volatile.Read(ref _identity);
+        private set => Volatile.Write(ref _identity, value);
+    }
 
     internal TimeProvider Clock => _options.Clock;
 
@@ -112,14 +118,14 @@ public sealed class WireGuardDevice : IDisposable
             Identity = new DeviceIdentity(Keep(current), Keep(previous));
             bool sessionsStay = before.Current is not null && Identity.Has(before.Current.PublicKey);
             foreach (StaticIdentity? gone in (StaticIdentity?[])[before.Current, before.Previous])
-                if (gone is not null && gone != Identity.Current && gone != Identity.Previous) gone.PrivateKey.Dispose();
+                if (gone is not null && !Identity.Contains(gone)) gone.Release();
             foreach (Peer peer in _peers.Values)
             {
                 if (peer.Identities.Any(identity => Identity.Has(identity.PublicKey))) RemoveLocked(peer);
                 else
                 {
                     if (!sessionsStay) peer.Keypairs.ExpireSending();
-                    if (!sessionsStay || (peer.Handshake is { } handshake && handshake.Local != Identity.Current && handshake.Local != Identity.Previous))
+                    if (!sessionsStay || (peer.Handshake is { } handshake && !Identity.Contains(handshake.Local)))
                         RestartHandshake(peer);
                 }
             }
@@ -178,6 +184,8 @@ public sealed class WireGuardDevice : IDisposable
             {
                 X25519PublicKey key = keys[i];
                 identities[i] = Array.Find(before, identity => identity.PublicKey == key) ?? new RemoteIdentity(peer, key);
+                // A third of what the first handshake would cost, and peers may all come at once.
+                if (Identity.Current is { } local) identities[i].TryGetStaticStatic(local, out _);
             }
             bool spokeToGone = peer.Handshake is { } handshake && !identities.Contains(handshake.Remote);
             foreach (RemoteIdentity gone in before.Except(identities))
@@ -269,8 +277,8 @@ public sealed class WireGuardDevice : IDisposable
         lock (ControlLock)
         {
             foreach (Peer peer in _peers.Values) RemoveLocked(peer);
-            Identity.Current?.PrivateKey.Dispose();
-            Identity.Previous?.PrivateKey.Dispose();
+            Identity.Current?.Release();
+            Identity.Previous?.Release();
             Identity = DeviceIdentity.None;
             Quiescence.Reclaim();
         }
