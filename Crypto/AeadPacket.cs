@@ -13,7 +13,8 @@ public unsafe struct AeadPacket
 
     /// <summary>
     /// Where the result goes: the ciphertext with its tag behind (<see cref="Length"/> + 16 bytes), or the plaintext
-    /// (<see cref="Length"/> - 16 bytes). Either the same place as <see cref="Source"/>, or no byte of it.
+    /// (<see cref="Length"/> - 16 bytes). Either the same place as <see cref="Source"/>, or no
+    /// byte of it; and no byte of another packet of the batch.
     /// </summary>
     public byte* Destination { get; set; }
 

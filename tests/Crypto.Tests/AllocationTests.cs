@@ -22,6 +22,7 @@ public sealed class AllocationTests
             Assert.True(ChaCha20Poly1305.TryOpen(key, counter, packet, hash, packet.AsSpan(0, 1420)));
         });
         AssertNoAllocation("a forged TryOpen", () => ChaCha20Poly1305.TryOpen(key, 0, packet, default, packet.AsSpan(0, 1420)));
+        AssertTransportAeadAllocatesNothing();
         AssertNoAllocation("XChaCha", () =>
         {
             XChaCha20Poly1305.Seal(key, nonce, packet.AsSpan(0, 16), hash, packet.AsSpan(0, 32));
@@ -35,6 +36,26 @@ public sealed class AllocationTests
         AssertNoAllocation("TryAgree", () => local.TryAgree(peer, hash));
         AssertNoAllocation("ReplayWindow", () => window.TryAccept(++counter));
         AssertNoAllocation("Tai64N", () => Tai64N.From(DateTimeOffset.UnixEpoch).Write(other));
+    }
+
+    private static unsafe void AssertTransportAeadAllocatesNothing()
+    {
+        const int Count = 20;
+        byte[] key = Counting(32), memory = GC.AllocateArray<byte>(Count * 1536, pinned: true);
+        var packets = new AeadPacket[Count];
+        byte* m = (byte*)System.Runtime.InteropServices.Marshal.UnsafeAddrOfPinnedArrayElement(memory, 0);
+        foreach (AeadImplementation mode in Enum.GetValues<AeadImplementation>())
+        {
+            if (mode != AeadImplementation.Library && !System.Runtime.Intrinsics.X86.Avx2.IsSupported) continue;
+            AssertNoAllocation($"TransportAead, {mode}", () =>
+            {
+                for (int i = 0; i < Count; i++) packets[i] = new(m + i * 1536, i * 75, (ulong)i);
+                TransportAead.Seal(mode, key, packets);
+                for (int i = 0; i < Count; i++) packets[i].Length += 16;
+                packets[3].Source[0] ^= 1;
+                if (TransportAead.Open(mode, key, packets) != Count - 1) throw new InvalidOperationException("not authentic");
+            });
+        }
     }
 
     private static void AssertNoAllocation(string what, Action action)

@@ -37,6 +37,7 @@ public sealed class ThreadSafetyTests
             ChaCha20Poly1305.Seal(key, 0, message, default, sealedText);
             if (!sealedText.SequenceEqual(expectedSealed)) return $"thread {id}, round {i}: seal";
             if (!ChaCha20Poly1305.TryOpen(key, 0, sealedText, default, opened) || !opened.SequenceEqual(message)) return $"thread {id}, round {i}: open";
+            if (!AeadModes.Seal(TransportAead.Implementation, key, 0, message).SequenceEqual(expectedSealed)) return $"thread {id}, round {i}: batch";
             Blake2s.Hash(message, default, hash);
             if (!hash.SequenceEqual(expectedHash)) return $"thread {id}, round {i}: hash";
             Blake2s.Mac(key, message, mac);

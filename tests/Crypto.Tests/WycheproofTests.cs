@@ -34,6 +34,36 @@ public sealed class WycheproofTests
     public void ChaCha20Poly1305_seals_opens_and_refuses_as_listed() =>
         Run("chacha20_poly1305_test.json", ChaCha20Poly1305.NonceLength, ChaCha20Poly1305.Seal, ChaCha20Poly1305.TryOpen, 256, 69);
 
+    /// <summary>The kernels, which know of nonces and associated data what <see cref="TransportAead"/> has no use for.</summary>
+    [Fact]
+    public void Vector_kernels_seal_open_and_refuse_as_listed()
+    {
+        Assert.SkipUnless(System.Runtime.Intrinsics.X86.Avx2.IsSupported, "this processor has no AVX2");
+        Run("chacha20_poly1305_test.json", ChaCha20Poly1305.NonceLength, KernelAead.Seal256, KernelAead.TryOpen256, 256, 69);
+        Run("chacha20_poly1305_test.json", ChaCha20Poly1305.NonceLength, KernelAead.Seal512, KernelAead.TryOpen512, 256, 69);
+    }
+
+    /// <summary>Keys and texts as listed, and of the nonces the last 64 bits; the library's answers are the measure.</summary>
+    [Theory, MemberData(nameof(AeadModes.All), MemberType = typeof(AeadModes))]
+    public void The_transport_cipher_agrees_with_the_library_on_what_is_listed(AeadImplementation mode)
+    {
+        AeadModes.Need(mode);
+        using var file = SharedVectors.Open("chacha20_poly1305_test.json");
+        int compared = 0;
+        foreach (var test in Tests(file))
+        {
+            string label = $"case {test.GetProperty("tcId")}";
+            byte[] key = test.Hex("key"), nonce = test.Hex("iv"), message = test.Hex("msg"), expected = new byte[message.Length + 16];
+            if (nonce.Length != ChaCha20Poly1305.NonceLength) continue;
+            ulong counter = BitConverter.ToUInt64(nonce, 4);
+            ChaCha20Poly1305.Seal(key, counter, message, default, expected);
+            Assert.True(AeadModes.Seal(mode, key, counter, message).SequenceEqual(expected), label);
+            Assert.True(AeadModes.Open(mode, key, counter, expected)!.SequenceEqual(message), label);
+            compared++;
+        }
+        Assert.True(compared >= 300, $"{compared} compared");
+    }
+
     [Fact]
     public void XChaCha20Poly1305_seals_opens_and_refuses_as_listed() =>
         Run("xchacha20_poly1305_test.json", XChaCha20Poly1305.NonceLength, XChaCha20Poly1305.Seal, XChaCha20Poly1305.TryOpen, 246, 69);

@@ -1,0 +1,40 @@
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Mesh.Crypto;
+
+/// <summary>
+/// Which implementation of the transport cipher this process uses, and why. The vectors are used where the processor has them,
+/// the self-test passes, and nobody switched them off.
+/// </summary>
+/// <param name="Reason">For a log: a sentence without its full stop.</param>
+/// <param name="IsFault">Somebody should look into it: the self-test failed, or the option can't be read.</param>
+internal sealed record AeadChoice(AeadImplementation Implementation, string Reason, bool IsFault)
+{
+    public const string Variable = "MESH_AEAD";
+    public const string Switch = "Mesh.Crypto.LibraryAead";
+
+    public static AeadChoice Make()
+    {
+        bool switched = AppContext.TryGetSwitch(Switch, out bool library) && library;
+        return Decide(switched ? "library" : Environment.GetEnvironmentVariable(Variable), BestOfThisProcessor(), AeadSelfTest.Run);
+    }
+
+    /// <param name="option">"library", "vector", or nothing.</param>
+    /// <param name="selfTest">What is wrong with an implementation; null for nothing.</param>
+    public static AeadChoice Decide(string? option, AeadImplementation best, Func<AeadImplementation, string?> selfTest)
+    {
+        if (option == "library") return new(AeadImplementation.Library, "switched to the library", false);
+        string? unread = option is null or "" or "vector" ? null : $"{Variable} is neither \"library\" nor \"vector\" and was ignored";
+        if (best == AeadImplementation.Library)
+            return new(best, unread ?? "this processor has no AVX2", unread is not null);
+        if (selfTest(best) is { } fault)
+            return new(AeadImplementation.Library, $"the self-test of {best} failed ({fault}), so the library is used; please report it", true);
+        return new(best, unread ?? "the self-test passed", unread is not null);
+    }
+
+    private static AeadImplementation BestOfThisProcessor() =>
+        Vector512.IsHardwareAccelerated && Avx512F.IsSupported ? AeadImplementation.Vector512
+        : Avx2.IsSupported ? AeadImplementation.Vector256
+        : AeadImplementation.Library;
+}
