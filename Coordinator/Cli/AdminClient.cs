@@ -52,11 +52,14 @@ internal sealed class AdminClient : IDisposable
                     "is 'mesh-coordinator serve' running with this --state-dir?"));
     }
 
+    /// <summary>HOST:PORT of a coordinator that is asked over the network; null on the socket.</summary>
+    public string? Authority { get; private init; }
+
     /// <param name="token">An admin token's text.</param>
     public static AdminClient OverNetwork(JoinLink link, string token)
     {
         var connection = new PinnedConnection(link, TimeProvider.System);
-        var client = new AdminClient(connection.CreateHandler(), new Uri($"https://{link.Authority}/"), e => Explain(e, link, connection.Verdict));
+        var client = new AdminClient(connection.CreateHandler(), new Uri($"https://{link.Authority}/"), e => Explain(e, link, connection.Verdict)) { Authority = link.Authority };
         client._http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
         return client;
     }
