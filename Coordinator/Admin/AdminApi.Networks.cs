@@ -61,6 +61,16 @@ internal static partial class AdminApi
             {
                 Request = AdminJson.Default.ExpireNodeModel, Response = AdminJson.Default.NodeModel, Tagged = true,
             });
+        app.MapPost("/v1/networks/{network}/nodes/{node}/tag", async c =>
+            {
+                ulong id = Node(c, admin);
+                await NodeCalls.TagAsync(c, Network(c, admin), id, await ReadAsync(c, AdminJson.Default.TagNodeModel), Caller.Of(c));
+                await AnswerNode(c, admin, id);
+            })
+            .Describe(new("tagNode", "Gives a machine tags in place of those it has; it then belongs to nobody and does not expire.")
+            {
+                Request = AdminJson.Default.TagNodeModel, Response = AdminJson.Default.NodeModel, Tagged = true,
+            });
         app.MapDelete("/v1/networks/{network}/nodes/{node}", async c => await Json(c,
                 await NodeCalls.DeleteAsync(c, admin, Network(c, admin), Node(c, admin), Caller.Of(c)), AdminJson.Default.NodeModel))
             .Describe(new("deleteNode", "Deletes a machine, and answers with what it was.") { Response = AdminJson.Default.NodeModel, Tagged = true });

@@ -44,6 +44,7 @@ internal static partial class AdminApi
         MapTokens(app, admin);
         MapNetworks(app, admin);
         MapNodes(app, admin);
+        MapUsers(app, admin);
         MapKeys(app, admin);
         app.MapGet("/v1/networks/{network}/policy", c =>
             {

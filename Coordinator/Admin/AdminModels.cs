@@ -21,6 +21,21 @@ internal sealed record CreateNetworkModel([property: JsonRequired] string Name)
     public string? Ipv6Prefix { get; init; }
 }
 
+/// <param name="Nodes">How many machines belong to the user.</param>
+internal sealed record UserModel(ulong Id, string Name, string? DisplayName, string? Email, int Nodes, DateTimeOffset CreatedAt);
+
+internal sealed record CreateUserModel([property: JsonRequired] string Name)
+{
+    public string? DisplayName { get; init; }
+
+    public string? Email { get; init; }
+}
+
+internal sealed record RenameUserModel([property: JsonRequired] string Name);
+
+/// <param name="Tags">In place of those it has; at least one.</param>
+internal sealed record TagNodeModel([property: JsonRequired] IReadOnlyList<string> Tags);
+
 internal sealed record RenameNodeModel([property: JsonRequired] string Name);
 
 /// <param name="InSeconds">0 for now, null for never.</param>
@@ -145,6 +160,11 @@ internal sealed record CreateTokenModel([property: JsonRequired] string Name)
 [JsonSerializable(typeof(ErasedModel))]
 [JsonSerializable(typeof(CreateNetworkModel))]
 [JsonSerializable(typeof(RenameNodeModel))]
+[JsonSerializable(typeof(TagNodeModel))]
+[JsonSerializable(typeof(UserModel))]
+[JsonSerializable(typeof(CreateUserModel))]
+[JsonSerializable(typeof(RenameUserModel))]
+[JsonSerializable(typeof(ListModel<UserModel>))]
 [JsonSerializable(typeof(ExpireNodeModel))]
 [JsonSerializable(typeof(NetworkModel))]
 [JsonSerializable(typeof(NodeModel))]

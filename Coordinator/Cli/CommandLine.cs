@@ -26,7 +26,7 @@ internal static class CommandLine
     {
         var root = new RootCommand(Description)
         {
-            ServeCommand.Create(terminal), StatusCommands.Status(terminal), KeysCommand.Create(terminal), NodesCommand.Create(terminal),
+            ServeCommand.Create(terminal), StatusCommands.Status(terminal), KeysCommand.Create(terminal), UsersCommand.Create(terminal), NodesCommand.Create(terminal),
             PolicyCommand.Create(terminal), LogCommand.Create(terminal), NetworksCommand.Create(terminal), TokensCommand.Create(terminal),
             RootKeyCommand.Create(terminal),
             BackupCommands.Backup(terminal), BackupCommands.Restore(terminal),

@@ -15,8 +15,8 @@ internal static class KeysCommand
     private static Command CreateKey(Terminal terminal)
     {
         var network = CommonOptions.Network();
-        var user = new Option<string?>("--user") { Description = "Whom the machines will belong to", HelpName = "NAME" };
-        var tags = new Option<string[]>("--tag") { Description = "A tag that the machines will have, tag:NAME; may be repeated", HelpName = "TAG" };
+        var user = new Option<string?>("--user") { Description = "The user whom the machines will belong to, from 'users list'", HelpName = "NAME" };
+        var tags = new Option<string[]>("--tag") { Description = "A tag that the machines will have, tag:NAME; may be repeated. Tagged machines belong to nobody", HelpName = "TAG" };
         var reusable = new Option<bool>("--reusable") { Description = "Lets in more than one machine" };
         var ephemeral = new Option<bool>("--ephemeral") { Description = "Machines are deleted when they leave" };
         var expires = new Option<string>("--expires")

@@ -4,7 +4,7 @@ using Mesh.Coordinator.Admin;
 
 namespace Mesh.Coordinator.Cli;
 
-/// <summary>nodes show | rename | expire | delete.</summary>
+/// <summary>nodes show | rename | expire | tag | delete.</summary>
 internal static class NodeVerbs
 {
     public static Command Show(Terminal terminal)
@@ -63,6 +63,25 @@ internal static class NodeVerbs
                 return ExitCode.Ok;
             },
             network, node, when);
+    }
+
+    public static Command Tag(Terminal terminal)
+    {
+        var network = CommonOptions.Network();
+        var node = NodeArgument();
+        var tags = new Argument<string[]>("TAG") { Description = "tag:NAME, one or more; they replace those it has", Arity = ArgumentArity.OneOrMore };
+        return AdminVerb.Create(
+            "tag", "Gives a machine tags in place of those it has. It then belongs to nobody, and its authorisation has no end.",
+            "nodes tag web tag:web tag:prod --state-dir /var/lib/mesh-coordinator", terminal,
+            async (client, line, json, cancellation) =>
+            {
+                var tagged = await client.SendAsync(
+                    HttpMethod.Post, Paths.Node(line.GetValue(network)!, line.GetRequiredValue(node)) + "/tag", new TagNodeModel(line.GetRequiredValue(tags)),
+                    AdminJson.Default.TagNodeModel, AdminJson.Default.NodeModel, cancellation);
+                Say(terminal, tagged, json, $"node {tagged.Name} has {string.Join(' ', tagged.Tags)}");
+                return ExitCode.Ok;
+            },
+            network, node, tags);
     }
 
     public static Command Delete(Terminal terminal)

@@ -9,7 +9,7 @@ internal static class NodesCommand
 {
     public static Command Create(Terminal terminal) => new("nodes", "The machines of a network") 
     {
-        List(terminal), NodeVerbs.Show(terminal), NodeVerbs.Rename(terminal), NodeVerbs.Expire(terminal), NodeVerbs.Delete(terminal),
+        List(terminal), NodeVerbs.Show(terminal), NodeVerbs.Rename(terminal), NodeVerbs.Expire(terminal), NodeVerbs.Tag(terminal), NodeVerbs.Delete(terminal),
     };
 
     private static Command List(Terminal terminal)

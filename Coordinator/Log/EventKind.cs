@@ -11,6 +11,10 @@ public enum EventKind : ushort
     PreAuthKeyCreated = 16,
     PreAuthKeyRevoked = 17,
 
+    UserCreated = 24,
+    UserRenamed = 25,
+    UserDeleted = 26,
+
     NodeRegistered = 32,
     NodeReauthorized = 33,
     NodeKeyChanged = 34,
@@ -22,6 +26,7 @@ public enum EventKind : ushort
     NodeExpirySet = 40,
     NodeExpired = 41,
     NodeSighted = 42,
+    NodeTagged = 43,
 
     PolicySet = 64,
 }

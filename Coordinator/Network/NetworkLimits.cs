@@ -11,6 +11,10 @@ public static class NetworkLimits
     /// <summary>Kept for ever, used and revoked ones too, because nodes and the log name them.</summary>
     public const int PreAuthKeys = 1_000_000;
 
+    public const int Users = 1_000_000;
+
+    public const int UserLabelChars = 254;
+
     public const int TagsPerNode = 32;
 
     public const int TagChars = 64;

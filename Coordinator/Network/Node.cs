@@ -21,13 +21,13 @@ public sealed record Node
     /// <summary>A DNS label, unique in the network.</summary>
     public required string Name { get; init; }
 
-    /// <summary>0 for nobody: a tagged node, or one of a network without users.</summary>
+    /// <summary>The user's id; 0 for nobody: a tagged node, or one whose key named no user.</summary>
     public ulong OwnerId { get; init; }
 
-    /// <summary>The owner's name, "" for none.</summary>
+    /// <summary>The owner's login, "" for none.</summary>
     public string User { get; init; } = "";
 
-    /// <summary>"tag:..." each, sorted, without duplicates.</summary>
+    /// <summary>"tag:..." each, sorted, without duplicates. A node that has any belongs to nobody.</summary>
     public ImmutableArray<string> Tags { get; init; } = [];
 
     public required IPAddress IPv4 { get; init; }

@@ -61,7 +61,8 @@ public sealed class RegisterNode : ICommand<Registration>
             Id = node.Id,
             NodeKey = Bytes(NodeKey),
             PreAuthKeyId = key.Id,
-            User = key.User,
+            User = OwnerOf(key).Name,
+            OwnerId = OwnerOf(key).Id,
             Ephemeral = key.Ephemeral,
             Approved = true,
         };
@@ -85,7 +86,8 @@ public sealed class RegisterNode : ICommand<Registration>
             Ipv4 = ByteString.CopyFrom(ipv4.GetAddressBytes()),
             Ipv6 = ByteString.CopyFrom(state.Addresses.IPv6For(ipv4).GetAddressBytes()),
             PreAuthKeyId = key.Id,
-            User = key.User,
+            User = OwnerOf(key).Name,
+            OwnerId = OwnerOf(key).Id,
             Ephemeral = key.Ephemeral,
             Approved = true,
             Host = NetworkValues.Write(Host),
@@ -115,6 +117,8 @@ public sealed class RegisterNode : ICommand<Registration>
             _ => key,
         };
     }
+
+    private static (ulong Id, string Name) OwnerOf(PreAuthKey key) => key.Tags.IsEmpty ? (key.UserId, key.User) : (0, "");
 
     private static ByteString Bytes(X25519PublicKey key) => ByteString.CopyFrom(key.AsSpan());
 }

@@ -27,6 +27,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     [Fact]
     public async Task Keys_create_takes_its_options_into_the_key()
     {
+        await RunAsync("users", "create", "Ann");
         var said = await RunAsync("keys", "create", "--reusable", "--ephemeral", "--expires", "7d", "--user", "ann", "--tag", "tag:a", "--tag", "tag:b", "--json");
         var key = JsonSerializer.Deserialize(said.Output, AdminJson.Default.CreatedKeyModel)!.Key;
         Assert.Equal((true, true, "ann"), (key.Reusable, key.Ephemeral, key.User));

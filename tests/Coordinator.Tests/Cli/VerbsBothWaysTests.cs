@@ -43,6 +43,16 @@ public sealed partial class VerbsBothWaysTests : IAsyncLifetime
         await SaysAsync(0, "policy set to allow-all", "log", "list");
         await SaysAsync(0, "\"payload\"", "log", "export");
         await SaysAsync(0, "is whole", "log", "verify");
+        await SaysAsync(0, "has tag:db tag:web", "nodes", "tag", "www", "tag:web", "tag:db");
+        await SaysAsync(1, "A tag is", "nodes", "tag", "www", "web");
+        await SaysAsync(0, "user ann is created", "users", "create", "Ann", "--email", "ann@example.com");
+        await SaysAsync(1, "has the name ann", "users", "create", "ann");
+        await SaysAsync(0, "ann@example.com", "users", "list");
+        await SaysAsync(0, "display name", "users", "show", "ann");
+        await SaysAsync(0, "is bea", "users", "rename", "ann", "bea");
+        await SaysAsync(1, "no such user", "keys", "create", "--user", "ann");
+        await SaysAsync(2, "users delete needs --yes", "users", "delete", "bea");
+        await SaysAsync(0, "user bea is deleted", "users", "delete", "bea", "--yes");
         await SaysAsync(0, "node www is deleted", "nodes", "delete", "www", "--yes");
         await SaysAsync(0, "", "log", "erase", "--node", $"{machine.NodeId}", "--yes");
         using var directory = new TemporaryDirectory();

@@ -44,7 +44,7 @@ public sealed class EveryCallFailsTests
 
             await using var fresh = await NetworkRuntime.OpenAsync(network.Log(), network.Clock, NullLogger.Instance, Small);
             Assert.Equal($"call {call}: {Outcome}", $"call {call}: {await DescribeAsync(fresh)}");
-            Assert.Equal(3 + Life.Commands, fresh.State.Position);
+            Assert.Equal(4 + Life.Commands, fresh.State.Position);
             if (store.Failed is null)
                 break;
             failed.Add(store.Failed);

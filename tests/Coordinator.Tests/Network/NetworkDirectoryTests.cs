@@ -104,6 +104,7 @@ public sealed class NetworkDirectoryTests : IDisposable
     {
         await CreateAsync("one");
         await using var network = await _networks.OpenAsync("one");
+        await network.ExecuteAsync(new CreateUser("Ann"), TestNetwork.Root, IdempotencyKey.New());
         var created = await network.ExecuteAsync(new CreatePreAuthKey { User = "ann" }, TestNetwork.Root, IdempotencyKey.New());
         var node = (await network.ExecuteAsync(
             TestNetwork.Registering("web", created.Text), new Actor(ActorKind.Machine, 7), IdempotencyKey.New())).Node;
@@ -115,6 +116,7 @@ public sealed class NetworkDirectoryTests : IDisposable
         Assert.Equal(
             [
                 "system: network one created",
+                "admin(uid 1000): user ann created as user 1",
                 "admin(uid 1000): pre-auth key 1 created",
                 "machine 0000000000000007: node web registered",
                 $"web (node {node.Id}): node web logged out",
