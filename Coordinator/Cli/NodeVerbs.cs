@@ -125,8 +125,8 @@ internal static class NodeVerbs
             ("endpoints", node.Endpoints.Count == 0 ? "-" : string.Join(' ', node.Endpoints)), ("user", node.User ?? "-"),
             ("tags", node.Tags.Count == 0 ? "-" : string.Join(' ', node.Tags)), ("ephemeral", node.Ephemeral ? "yes" : "no"),
             ("created", Terminal.Time(node.CreatedAt)), ("expires", Terminal.Time(node.ExpiresAt, "never")),
-            ("let in by", node.PreAuthKeyId == 0 ? "-" : $"pre-auth key {node.PreAuthKeyId}"), ("host", Host(node)),
-            ("node key", node.NodeKey), ("machine key", node.MachineKey),
+            ("let in by", node.PreAuthKeyId == 0 ? "an administrator" : $"pre-auth key {node.PreAuthKeyId}"), ("host", Host(node)),
+            ("node key", $"{node.NodeKey} since {Terminal.Time(node.KeyChangedAt)}{(node.KeyRotating ? ", changing" : "")}"), ("machine key", node.MachineKey),
         ];
         foreach (var (label, value) in rows) terminal.Line($"{label,-12} {value}");
     }

@@ -7,6 +7,7 @@ public enum EventKind : ushort
     NetworkDeletionScheduled = 2,
     NetworkDeletionCancelled = 3,
     DataErased = 4,
+    NetworkSettingsChanged = 5,
 
     PreAuthKeyCreated = 16,
     PreAuthKeyRevoked = 17,
@@ -27,6 +28,7 @@ public enum EventKind : ushort
     NodeExpired = 41,
     NodeSighted = 42,
     NodeTagged = 43,
+    NodeApproved = 44,
 
     PolicySet = 64,
 }

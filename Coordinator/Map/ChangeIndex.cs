@@ -30,6 +30,7 @@ internal sealed class ChangeIndex(long position, int capacity)
         NodeExpirySet p => [p.Id],
         NodeExpired p => [p.Id],
         NodeTagged p => [p.Id],
+        NodeApproved p => [p.Id],
         // A user's name reaches no map but through the policy, which sees to the classes.
         UserCreated or UserDeleted => [],
         DataErased or NodeSighted or NetworkDeletionScheduled or NetworkDeletionCancelled => [],

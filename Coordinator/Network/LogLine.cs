@@ -65,6 +65,7 @@ public sealed record LogLine(NetworkEvent Event, string Who, ulong NodeId, strin
         NodeExpired p => p.Id,
         NodeSighted p => p.Id,
         NodeTagged p => p.Id,
+        NodeApproved p => p.Id,
         _ => 0,
     };
 
@@ -81,6 +82,8 @@ public sealed record LogLine(NetworkEvent Event, string Who, ulong NodeId, strin
         UserRenamed p => $"user {p.Id} renamed to {p.Name}",
         UserDeleted p => $"user {p.Id} deleted",
         NodeRegistered p => $"node {p.Name} registered ({Address(p.Ipv4)}, {Address(p.Ipv6)}){By(p.PreAuthKeyId)}{For(p.User, p.Tags)}",
+        NodeApproved p => $"node {node} approved{For(p.User, p.Tags)}",
+        NetworkSettingsChanged p => $"settings changed: {NetworkSettings.Read(p.ApprovalRequired, p.NodeLifetimeMs, p.KeyRotationMs)}",
         NodeReauthorized p => $"node {node} let in again{By(p.PreAuthKeyId)}{For(p.User, p.Tags)}",
         NodeKeyChanged p => $"node {node} changed its node key{(p.KeepPrevious ? "; the one before is still answered" : "")}",
         NodeKeyRetired => $"node {node} gave up its previous node key",
@@ -97,7 +100,7 @@ public sealed record LogLine(NetworkEvent Event, string Who, ulong NodeId, strin
     };
 
     private static string Traits(PreAuthKeyCreated key) =>
-        (key.Reusable ? ", reusable" : "") + (key.Ephemeral ? ", for ephemeral nodes" : "") + For(key.User, key.Tags)
+        (key.Reusable ? ", reusable" : "") + (key.Ephemeral ? ", for ephemeral nodes" : "") + (key.PreApproved ? ", pre-approved" : "") + For(key.User, key.Tags)
         + (key.ExpiresAtMs == 0 ? ", never expires" : $", until {At(key.ExpiresAtMs)}");
 
     private static string By(ulong keyId) => keyId == 0 ? "" : $" by pre-auth key {keyId}";

@@ -41,6 +41,7 @@ public sealed record NetworkEvent(EventHeader Header, Bytes32 Hash, IMessage? Pa
         NetworkDeletionScheduled => EventKind.NetworkDeletionScheduled,
         NetworkDeletionCancelled => EventKind.NetworkDeletionCancelled,
         DataErased => EventKind.DataErased,
+        NetworkSettingsChanged => EventKind.NetworkSettingsChanged,
         PreAuthKeyCreated => EventKind.PreAuthKeyCreated,
         PreAuthKeyRevoked => EventKind.PreAuthKeyRevoked,
         UserCreated => EventKind.UserCreated,
@@ -58,6 +59,7 @@ public sealed record NetworkEvent(EventHeader Header, Bytes32 Hash, IMessage? Pa
         NodeExpired => EventKind.NodeExpired,
         NodeSighted => EventKind.NodeSighted,
         NodeTagged => EventKind.NodeTagged,
+        NodeApproved => EventKind.NodeApproved,
         PolicySet => EventKind.PolicySet,
         _ => throw new ArgumentException($"{payload.Descriptor.FullName} is no event.", nameof(payload)),
     };
@@ -68,6 +70,7 @@ public sealed record NetworkEvent(EventHeader Header, Bytes32 Hash, IMessage? Pa
         EventKind.NetworkDeletionScheduled => NetworkDeletionScheduled.Parser,
         EventKind.NetworkDeletionCancelled => NetworkDeletionCancelled.Parser,
         EventKind.DataErased => DataErased.Parser,
+        EventKind.NetworkSettingsChanged => NetworkSettingsChanged.Parser,
         EventKind.PreAuthKeyCreated => PreAuthKeyCreated.Parser,
         EventKind.PreAuthKeyRevoked => PreAuthKeyRevoked.Parser,
         EventKind.UserCreated => UserCreated.Parser,
@@ -85,6 +88,7 @@ public sealed record NetworkEvent(EventHeader Header, Bytes32 Hash, IMessage? Pa
         EventKind.NodeExpired => NodeExpired.Parser,
         EventKind.NodeSighted => NodeSighted.Parser,
         EventKind.NodeTagged => NodeTagged.Parser,
+        EventKind.NodeApproved => NodeApproved.Parser,
         EventKind.PolicySet => PolicySet.Parser,
         _ => null,
     };

@@ -30,14 +30,19 @@ public static class NetworkFold
             NetworkDeletionScheduled p => state with { PurgeAt = DateTimeOffset.FromUnixTimeMilliseconds(p.PurgeAtMs) },
             NetworkDeletionCancelled => state with { PurgeAt = null },
             DataErased p => Erase(state, p),
+            NetworkSettingsChanged p => state with { Settings = NetworkSettings.Read(p.ApprovalRequired, p.NodeLifetimeMs, p.KeyRotationMs) },
             PreAuthKeyCreated p => CreateKey(state, p, e.Header.Time),
             PreAuthKeyRevoked p => UpdateKey(state, p.Id, key => key with { RevokedAt = key.RevokedAt ?? e.Header.Time }),
             UserCreated p => CreateUser(state, p, e.Header.Time),
             UserRenamed p => RenameUser(state, p),
             UserDeleted p => DeleteUser(state, p.Id),
             NodeRegistered p => Register(state, p, e.Header),
-            NodeReauthorized p => Reauthorize(state, p, e.Header.Position),
-            NodeKeyChanged p => ChangeKey(state, p),
+            NodeReauthorized p => Reauthorize(state, p, e.Header),
+            NodeApproved p => UpdateNode(state, p.Id, node => node with
+            {
+                Approved = true, OwnerId = p.OwnerId, User = p.User, Tags = [.. p.Tags], ExpiresAt = ReadTime(p.ExpiresAtMs), SightedAt = e.Header.Position,
+            }),
+            NodeKeyChanged p => ChangeKey(state, p, e.Header.Time),
             NodeKeyRetired p => UpdateNode(state, p.Id, node => node with { PreviousNodeKey = null }),
             NodeLoggedOut p => UpdateNode(state, p.Id, node => node with { LoggedOut = true, PreviousNodeKey = null }),
             NodeDeleted p => Delete(state, p.Id),
@@ -108,6 +113,7 @@ public static class NetworkFold
             Hash = new Bytes32(e.Hash.Span),
             Reusable = e.Reusable,
             Ephemeral = e.Ephemeral,
+            PreApproved = e.PreApproved,
             UserId = e.UserId,
             User = e.User,
             Tags = [.. e.Tags],
@@ -167,6 +173,7 @@ public static class NetworkFold
             IPv4 = new IPAddress(e.Ipv4.Span),
             IPv6 = new IPAddress(e.Ipv6.Span),
             CreatedAt = header.Time,
+            KeyChangedAt = header.Time,
             SightedAt = header.Position,
             ExpiresAt = ReadTime(e.ExpiresAtMs),
             Approved = e.Approved,
@@ -186,11 +193,12 @@ public static class NetworkFold
         };
     }
 
-    private static NetworkState Reauthorize(NetworkState state, NodeReauthorized e, long position) =>
+    private static NetworkState Reauthorize(NetworkState state, NodeReauthorized e, EventHeader header) =>
         UpdateNode(CountUse(state, e.PreAuthKeyId), e.Id, node => node with
         {
             NodeKey = new X25519PublicKey(e.NodeKey.Span),
             PreviousNodeKey = null,
+            KeyChangedAt = header.Time,
             OwnerId = e.OwnerId,
             User = e.User,
             Tags = [.. e.Tags],
@@ -200,13 +208,14 @@ public static class NetworkFold
             PreAuthKeyId = e.PreAuthKeyId,
             LoggedOut = false,
             Expired = false,
-            SightedAt = position,
+            SightedAt = header.Position,
         });
 
-    private static NetworkState ChangeKey(NetworkState state, NodeKeyChanged e) => UpdateNode(state, e.Id, node => node with
+    private static NetworkState ChangeKey(NetworkState state, NodeKeyChanged e, DateTimeOffset time) => UpdateNode(state, e.Id, node => node with
     {
         NodeKey = new X25519PublicKey(e.NodeKey.Span),
         PreviousNodeKey = e.KeepPrevious ? node.NodeKey : null,
+        KeyChangedAt = time,
     });
 
     private static NetworkState Rename(NetworkState state, NodeRenamed e)

@@ -44,6 +44,8 @@ public sealed record NetworkState
 
     public required CompiledPolicy Policy { get; init; }
 
+    public NetworkSettings Settings { get; init; } = NetworkSettings.Default;
+
     /// <summary>The position of the event that set the policy, 0 for the policy that a network is born with.</summary>
     public long PolicyPosition { get; init; }
 

@@ -45,6 +45,9 @@ internal sealed class PersonalData
                 case NodeRegistered p when IsHis(p.OwnerId, p.User):
                     data._nodes[p.Id] = p.Ipv4;
                     break;
+                case NodeApproved p when p.OwnerId != 0 && IsHis(p.OwnerId, p.User):
+                    data._nodes.TryAdd(p.Id, ByteString.Empty);
+                    break;
                 case NodeReauthorized p when IsHis(p.OwnerId, p.User):
                     data._nodes.TryAdd(p.Id, ByteString.Empty);
                     break;
@@ -80,6 +83,7 @@ internal sealed class PersonalData
             {
                 NodeRegistered p => p.Id,
                 NodeReauthorized p => p.Id,
+                NodeApproved p => p.Id,
                 NodeKeyChanged p => p.Id,
                 NodeHostReported p => p.Id,
                 NodeRenamed p => p.Id,

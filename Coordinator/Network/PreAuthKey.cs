@@ -19,6 +19,9 @@ public sealed record PreAuthKey
     /// <summary>Of the nodes that it registers.</summary>
     public bool Ephemeral { get; init; }
 
+    /// <summary>Its machines need no approval where the network asks for it.</summary>
+    public bool PreApproved { get; init; }
+
     /// <summary>0 for none.</summary>
     public ulong UserId { get; init; }
 

@@ -15,6 +15,9 @@ public sealed class CreatePreAuthKey : ICommand<CreatedPreAuthKey>
     /// <summary>Of the nodes that it registers.</summary>
     public bool Ephemeral { get; init; }
 
+    /// <summary>Its machines need no approval where the network asks for it.</summary>
+    public bool PreApproved { get; init; }
+
     /// <summary>The login of a user of the network, "" for none.</summary>
     public string User { get; init; } = "";
 
@@ -41,6 +44,7 @@ public sealed class CreatePreAuthKey : ICommand<CreatedPreAuthKey>
             Hash = ByteString.CopyFrom(hash.ToArray()),
             Reusable = Reusable,
             Ephemeral = Ephemeral,
+            PreApproved = PreApproved,
             UserId = user?.Id ?? 0,
             User = user?.Name ?? "",
             ExpiresAtMs = Lifetime is null ? 0 : (context.Now + Lifetime.Value).ToUnixTimeMilliseconds(),

@@ -190,7 +190,8 @@ public sealed class HostileAdminRequestTests : IAsyncLifetime
     private static JsonObject Valid(JsonTypeInfo type)
     {
         var body = new JsonObject();
-        foreach (var property in type.Properties.Where(p => p.IsRequired)) body[property.Name] = property.PropertyType == typeof(string) ? "valid" : null;
+        foreach (var property in type.Properties.Where(p => p.IsRequired)) body[property.Name] = property.PropertyType == typeof(string) ? "valid"
+            : property.PropertyType == typeof(IReadOnlyList<string>) ? new JsonArray("tag:valid") : null;
         return body;
     }
 

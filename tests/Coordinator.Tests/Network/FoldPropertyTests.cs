@@ -90,16 +90,20 @@ public sealed class FoldPropertyTests
             {
                 case < 4:
                     return Run(new CreateUser($"user{_random.Next(6)}", "Some One"));
-                case < 6 when state.Users.Count > 0:
+                case < 6 when Deletable(state).Any():
                     return Run(new RenameUser(SomeUser(state).Id, $"user{_random.Next(6)}"));
-                case < 7 when state.Users.Count > 0:
+                case < 7 when Deletable(state).Any():
                     return Run(new DeleteUser(SomeUser(state).Id, WithNodes: _random.Next(2) == 0));
-                case < 9:
+                case < 8:
+                    return Run(new ChangeSettings(_random.Next(3) == 0, null, TimeSpan.FromDays(_random.Next(1, 9))));
+                case < 9 when _registrations.Count > 0:
+                    return Run(new ApproveMachine { MachineKey = _registrations[_random.Next(_registrations.Count)].MachineKey, NodeKey = RandomNodeKey() });
+                case < 10:
                     return Run(new TagNode(id, [$"tag:t{_random.Next(3)}"]));
                 case < 24:
                     var create = new CreatePreAuthKey
                     {
-                        User = state.Users.Count > 0 && _random.Next(2) == 0 ? SomeUser(state).Name : "", Tags = _random.Next(4) == 0 ? ["tag:a"] : [],
+                        User = Deletable(state).Any() && _random.Next(2) == 0 ? SomeUser(state).Name : "", Tags = _random.Next(4) == 0 ? ["tag:a"] : [],
                         Reusable = _random.Next(2) == 0, Ephemeral = _random.Next(3) == 0 };
                     var idempotency = NewKey();
                     return async runtime =>
@@ -143,7 +147,10 @@ public sealed class FoldPropertyTests
             }
         }
 
-        private User SomeUser(NetworkState state) => state.Users.Values.OrderBy(user => user.Id).ElementAt(_random.Next(state.Users.Count));
+        private User SomeUser(NetworkState state) => Deletable(state).ElementAt(_random.Next(Deletable(state).Count()));
+
+        // Whom the intents of the other test need stays.
+        private static IEnumerable<User> Deletable(NetworkState state) => state.Users.Values.Where(user => user.Name != "intent").OrderBy(user => user.Id);
 
         private Func<NetworkRuntime, Task<string>> Run<TResult>(ICommand<TResult> command)
         {

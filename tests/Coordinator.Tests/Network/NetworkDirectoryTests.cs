@@ -116,7 +116,7 @@ public sealed class NetworkDirectoryTests : IDisposable
         Assert.Equal(
             [
                 "system: network one created",
-                "admin(uid 1000): user ann created as user 1",
+                "admin(uid 1000): user ann created",
                 "admin(uid 1000): pre-auth key 1 created",
                 "machine 0000000000000007: node web registered",
                 $"web (node {node.Id}): node web logged out",

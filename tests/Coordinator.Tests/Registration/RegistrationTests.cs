@@ -43,7 +43,6 @@ public sealed class RegistrationTests : IAsyncLifetime
     {
         using var machine = new TestMachine(_coordinator);
         Assert.Equal(ProblemType.KeyUnknown, await RefusalOf(machine, "mkey_" + new string('A', 43)));
-        Assert.Equal(ProblemType.NotRegistered, await RefusalOf(machine, null));
         string shortLived = await _coordinator.CreateKeyAsync(lifetime: TimeSpan.FromHours(1));
         _coordinator.Clock.Advance(TimeSpan.FromHours(2));
         Assert.Equal(ProblemType.KeyExpired, await RefusalOf(machine, shortLived));
