@@ -24,7 +24,8 @@ internal static class ApprovalCode
         Span<byte> number = stackalloc byte[sizeof(long) + 1];
         BinaryPrimitives.WriteInt64BigEndian(number, day);
         number[^1] = attempt;
-        byte[] mac = HMACSHA256.HashData(secret, [.. Label, .. network.ToArray(), .. machine.Id.ToArray(), .. nodeKey.AsSpan(), .. number]);
+        byte[] message = [.. Label, .. network.ToArray(), .. machine.Id.ToArray(), .. nodeKey.AsSpan(), .. number];
+        byte[] mac = HMACSHA256.HashData(secret, message);
         ulong rest = BinaryPrimitives.ReadUInt64BigEndian(mac);
         Span<char> code = stackalloc char[Chars + 1];
         for (int i = 0; i <= Chars; i++)

@@ -3,6 +3,7 @@ using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network;
 using Mesh.Coordinator.Network.Events;
 using Mesh.Crypto;
+using Mesh.Protocol.Control;
 using Microsoft.Extensions.Logging;
 
 namespace Mesh.Coordinator.Registration;
@@ -14,7 +15,7 @@ namespace Mesh.Coordinator.Registration;
 /// </summary>
 internal sealed partial class PreviousKeyRetirement(TimeProvider clock, ILogger<PreviousKeyRetirement> log) : IDisposable
 {
-    public static readonly TimeSpan Overlap = TimeSpan.FromMinutes(5);
+    public static readonly TimeSpan Overlap = ControlLimits.PreviousKeyOverlap;
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
 

@@ -7,6 +7,7 @@ using Mesh.Coordinator.Network;
 using Mesh.Coordinator.Network.Events;
 using Mesh.Crypto;
 using Mesh.Protocol.Control;
+using HostFacts = Mesh.Coordinator.Network.HostFacts;
 
 namespace Mesh.Coordinator.Registration;
 

@@ -62,6 +62,7 @@ internal static class MeshCommand
         root.Subcommands.Add(IpVerb.Create(streams));
         root.Subcommands.Add(PingVerb.Create(streams));
         root.Subcommands.Add(WhyVerb.Create(streams));
+        root.Subcommands.Add(RotateVerb.Create(streams));
         root.Subcommands.Add(LogoutVerb.Create(streams));
         root.Subcommands.Add(WgVerb.Create(streams));
         return root;

@@ -59,6 +59,9 @@ public static class ControlLimits
     /// <summary>How long the answer to a registration that waits for approval is held back.</summary>
     public static readonly TimeSpan ApprovalWait = TimeSpan.FromSeconds(10);
 
+    /// <summary>A node key that was replaced is answered beside the new one for so long at most.</summary>
+    public static readonly TimeSpan PreviousKeyOverlap = TimeSpan.FromMinutes(5);
+
     /// <summary>Keepalive frames on a quiet poll, with a jitter of a tenth either way.</summary>
     public static readonly TimeSpan KeepAliveInterval = TimeSpan.FromSeconds(25);
 
