@@ -17,10 +17,11 @@ internal static class ApprovalCalls
     public static async Task<ulong> ApproveAsync(AdminContext admin, NetworkHost network, ApproveModel model, Caller caller)
     {
         if (model.Tags?.Any(tag => tag is null) == true) throw new ProblemException(Problems.Invalid("tags", "holds a null"));
+        var tags = NetworkValues.CheckTags(model.Tags is null ? [] : [.. model.Tags]);
         var (machineKey, nodeKey, host) = Find(admin, network, model.Machine);
         var command = new ApproveMachine
         {
-            MachineKey = machineKey, NodeKey = nodeKey, Host = host, User = model.User ?? "", Tags = model.Tags is null ? [] : [.. model.Tags],
+            MachineKey = machineKey, NodeKey = nodeKey, Host = host, User = model.User ?? "", Tags = tags,
         };
         return (await network.Runtime.ExecuteAsync(command, caller.Actor, caller.Key)).Node.Id;
     }

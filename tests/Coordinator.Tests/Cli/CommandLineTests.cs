@@ -99,7 +99,7 @@ public sealed class CommandLineTests : IAsyncLifetime
         await poll.NextAsync();
 
         Assert.Contains("web", (await RunAsync("nodes", "list")).Output, StringComparison.Ordinal);
-        var node = Assert.Single(JsonSerializer.Deserialize((await RunAsync("nodes", "list", "--json")).Output, AdminJson.Default.ListModelNodeModel)!.Items);
+        var node = Assert.Single(JsonSerializer.Deserialize((await RunAsync("nodes", "list", "--json")).Output, AdminJson.Default.NodesOutput)!.Items);
         Assert.Equal(("web", "member", true), (node.Name, node.State, node.Online));
 
         Assert.Contains("allow-all", (await RunAsync("networks", "list")).Output, StringComparison.Ordinal);

@@ -124,8 +124,8 @@ public sealed class NetworkDirectoryTests : IDisposable
             ],
             lines.Select(line => $"{line.Who}: {string.Join(' ', line.Text.Split([' ', ','], StringSplitOptions.None)
                 .Take(line.Kind == EventKind.PreAuthKeyCreated ? 4 : 3 + (line.Kind == EventKind.NodeLoggedOut ? 1 : 0)))}"));
-        Assert.Equal([0UL, 0UL, node.Id, node.Id, node.Id], lines.Select(line => line.NodeId));
-        Assert.Contains("for ann", lines[1].Text, StringComparison.Ordinal);
+        Assert.Equal([0UL, 0UL, 0UL, node.Id, node.Id, node.Id], lines.Select(line => line.NodeId));
+        Assert.Contains("for ann", lines[2].Text, StringComparison.Ordinal);
         Assert.DoesNotContain(lines, line => line.Text.Contains("mkey_", StringComparison.Ordinal));
     }
 
