@@ -25,6 +25,21 @@ public sealed class CommandLineTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_shell_completes_verbs_and_options()
+    {
+        foreach (string shell in new[] { "bash", "zsh", "fish" })
+        {
+            var script = await Said.ByAsync("completion", shell);
+            Assert.Equal(0, script.ExitCode);
+            Assert.Contains("mesh-coordinator \"[suggest:", script.Output, StringComparison.Ordinal);
+            Assert.DoesNotContain("PROGRAM", script.Output, StringComparison.Ordinal);
+        }
+        Assert.Equal(ExitCode.Usage, (await Said.ByAsync("completion", "tcsh")).ExitCode);
+        Assert.Contains("approve", (await Said.ByAsync("[suggest:6]", "nodes ")).Output.Split('\n'));
+        Assert.Contains("--pre-approved", (await Said.ByAsync("[suggest:17]", "keys create --pre")).Output.Split('\n'));
+    }
+
+    [Fact]
     public async Task Keys_create_takes_its_options_into_the_key()
     {
         await RunAsync("users", "create", "Ann");
