@@ -29,14 +29,14 @@ public sealed class CommandLineTests : IAsyncLifetime
     {
         foreach (string shell in new[] { "bash", "zsh", "fish" })
         {
-            var script = await Said.ByAsync("completion", shell);
+            var script = await Cli.Said.ByAsync("completion", shell);
             Assert.Equal(0, script.ExitCode);
             Assert.Contains("mesh-coordinator \"[suggest:", script.Output, StringComparison.Ordinal);
             Assert.DoesNotContain("PROGRAM", script.Output, StringComparison.Ordinal);
         }
-        Assert.Equal(ExitCode.Usage, (await Said.ByAsync("completion", "tcsh")).ExitCode);
-        Assert.Contains("approve", (await Said.ByAsync("[suggest:6]", "nodes ")).Output.Split('\n'));
-        Assert.Contains("--pre-approved", (await Said.ByAsync("[suggest:17]", "keys create --pre")).Output.Split('\n'));
+        Assert.Equal(ExitCode.Usage, (await Cli.Said.ByAsync("completion", "tcsh")).ExitCode);
+        Assert.Contains("approve", (await Cli.Said.ByAsync("[suggest:6]", "nodes ")).Output.Split('\n'));
+        Assert.Contains("--pre-approved", (await Cli.Said.ByAsync("[suggest:17]", "keys create --pre")).Output.Split('\n'));
     }
 
     [Fact]
