@@ -30,6 +30,9 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     /// <summary>How long <c>mesh up</c> waits for the first map after it was registered.</summary>
     private static readonly TimeSpan FirstMapWait = TimeSpan.FromSeconds(10);
 
+    /// <summary>After a change of keys that fell due and was refused.</summary>
+    private static readonly TimeSpan RotationRetry = TimeSpan.FromHours(1);
+
     private readonly SemaphoreSlim _verbs = new(1, 1);
     private readonly Lock _sync = new();
     private readonly RuntimeParts _parts;
@@ -52,6 +55,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     private DateTimeOffset? _nextExpiry;
     private bool _expired;
     private KeyRotation? _rotation;
+    private DateTimeOffset _nextRotation;
     private Task<UserException?> _rotating = Task.FromResult<UserException?>(null);
     private NodeReport? _reported;
     private ControlSession? _session;
@@ -269,7 +273,11 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         {
             var now = _parts.Time.GetUtcNow();
             if (_session is not null && _map is not null && _nextExpiry <= now) Apply(_map);
-            if (_session is not null && _control.Phase == ControlPhase.Connected && _map is { } map && MapToTunnel.Time(map.Self.RotateKeyAtMs) <= now) Rotate();
+            if (_session is not null && _control.Phase == ControlPhase.Connected && _map is { } map && MapToTunnel.Time(map.Self.RotateKeyAtMs) <= now && now >= _nextRotation)
+            {
+                _nextRotation = now + RotationRetry;
+                Rotate();
+            }
             _drops.Tell(_view, now);
         }
     }
