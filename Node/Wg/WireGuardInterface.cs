@@ -46,6 +46,8 @@ internal sealed class WireGuardInterface : IUapiHost, IDisposable
 
     public int ListenPort => _listenPort;
 
+    public WireGuardDevice Device => _device;
+
     public uint Fwmark { get; private set; }
 
     public bool IsReadOnly => false;
