@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace Mesh.Node.Device;
 
@@ -11,8 +12,9 @@ namespace Mesh.Node.Device;
 public sealed class AllowedIps
 {
     private readonly Lock _writer = new();
-    private readonly Dictionary<Peer, Dictionary<IpPrefix, long>> _byPeer = [];
-    private long _order;
+
+    /// <summary>A peer's prefixes, in the order in which it was given them: its nodes are linked, so that a peer costs little.</summary>
+    private readonly Dictionary<Peer, (TrieNode First, TrieNode Last)> _byPeer = [];
     private TrieNode? _v4;
     private TrieNode? _v6;
 
@@ -36,14 +38,10 @@ public sealed class AllowedIps
         lock (_writer)
         {
             TrieNode node = Insert(ref prefix.Address.IsV6 ? ref _v6 : ref _v4, prefix);
-            if (node.Owner is { } before)
-            {
-                if (before == peer) return;
-                Forget(before, prefix);
-            }
+            if (node.Owner == peer) return;
+            if (node.Owner is not null) Unlink(node);
             node.Owner = peer;
-            if (!_byPeer.TryGetValue(peer, out var prefixes)) _byPeer[peer] = prefixes = [];
-            prefixes[prefix] = _order++;
+            Link(node, peer);
         }
     }
 
@@ -52,8 +50,8 @@ public sealed class AllowedIps
     {
         lock (_writer)
         {
-            if (!_byPeer.TryGetValue(peer, out var prefixes) || !prefixes.ContainsKey(prefix)) return false;
-            Forget(peer, prefix);
+            if (FindNode(prefix) is not { } node || node.Owner != peer) return false;
+            Unlink(node);
             Delete(prefix);
             return true;
         }
@@ -63,8 +61,9 @@ public sealed class AllowedIps
     {
         lock (_writer)
         {
-            if (!_byPeer.Remove(peer, out var prefixes)) return;
-            foreach (IpPrefix prefix in prefixes.Keys) Delete(prefix);
+            if (!_byPeer.Remove(peer, out var nodes)) return;
+            // Deleting takes out this node and others without an owner, so never one that is still to come.
+            for (TrieNode? node = nodes.First; node is not null; node = node.Next) Delete(node.Prefix);
         }
     }
 
@@ -73,17 +72,44 @@ public sealed class AllowedIps
     {
         lock (_writer)
         {
-            return _byPeer.TryGetValue(peer, out var prefixes)
-                ? [.. prefixes.OrderBy(entry => entry.Value).Select(entry => entry.Key)]
-                : [];
+            var prefixes = new List<IpPrefix>();
+            if (_byPeer.TryGetValue(peer, out var nodes))
+                for (TrieNode? node = nodes.First; node is not null; node = node.Next) prefixes.Add(node.Prefix);
+            return prefixes;
         }
     }
 
-    private void Forget(Peer peer, in IpPrefix prefix)
+    private void Link(TrieNode node, Peer owner)
     {
-        var prefixes = _byPeer[peer];
-        prefixes.Remove(prefix);
-        if (prefixes.Count == 0) _byPeer.Remove(peer);
+        ref var nodes = ref CollectionsMarshal.GetValueRefOrAddDefault(_byPeer, owner, out bool exists);
+        (node.Before, node.Next) = (exists ? nodes.Last : null, null);
+        if (exists) nodes.Last.Next = node;
+        nodes = (exists ? nodes.First : node, node);
+    }
+
+    private void Unlink(TrieNode node)
+    {
+        Peer owner = node.Owner!;
+        ref var nodes = ref CollectionsMarshal.GetValueRefOrNullRef(_byPeer, owner);
+        (TrieNode? before, TrieNode? next) = (node.Before, node.Next);
+        (node.Before, node.Next) = (null, null);
+        if (before is null && next is null)
+        {
+            _byPeer.Remove(owner);
+            return;
+        }
+        if (before is null) nodes.First = next!;
+        else before.Next = next;
+        if (next is null) nodes.Last = before!;
+        else next.Before = before;
+    }
+
+    private TrieNode? FindNode(in IpPrefix prefix)
+    {
+        (ulong high, ulong low) = (prefix.Address.High, prefix.Address.Low);
+        TrieNode? node = prefix.Address.IsV6 ? _v6 : _v4;
+        while (node is not null && node.Length < prefix.Length && node.Covers(high, low)) node = node.Child(high, low);
+        return node is not null && node.Length == prefix.Length && node.Covers(high, low) ? node : null;
     }
 
     /// <summary>The node of exactly this prefix, made if need be.</summary>
@@ -96,7 +122,7 @@ public sealed class AllowedIps
             TrieNode? node = link;
             if (node is null)
             {
-                var leaf = new TrieNode(high, low, prefix.Length);
+                var leaf = new TrieNode(prefix.Address, prefix.Length);
                 Volatile.Write(ref link, leaf);
                 return leaf;
             }
@@ -109,12 +135,12 @@ public sealed class AllowedIps
             }
             // The new prefix parts from the node's before the node's end: a node for what they share comes above.
             var fork = new IpPrefix(prefix.Address, common).Address;
-            var above = new TrieNode(fork.High, fork.Low, common);
+            var above = new TrieNode(fork, common);
             above.ChildLink(node.High, node.Low) = node;
             TrieNode result = above;
             if (common < prefix.Length)
             {
-                result = new TrieNode(high, low, prefix.Length);
+                result = new TrieNode(prefix.Address, prefix.Length);
                 above.ChildLink(high, low) = result;
             }
             Volatile.Write(ref link, above);
@@ -140,16 +166,23 @@ public sealed class AllowedIps
     private static int CommonBits(ulong high, ulong low) =>
         high != 0 ? BitOperations.LeadingZeroCount(high) : 64 + BitOperations.LeadingZeroCount(low);
 
-    private sealed class TrieNode(ulong high, ulong low, int length)
+    private sealed class TrieNode(in IpAddressBits address, int length)
     {
-        public readonly ulong High = high;
-        public readonly ulong Low = low;
+        public readonly ulong High = address.High;
+        public readonly ulong Low = address.Low;
+        public readonly bool IsV6 = address.IsV6;
         public readonly int Length = length;
         private readonly ulong _highMask = length == 0 ? 0 : length >= 64 ? ulong.MaxValue : ulong.MaxValue << (64 - length);
         private readonly ulong _lowMask = length <= 64 ? 0 : ulong.MaxValue << (128 - length);
         private TrieNode? _zero;
         private TrieNode? _one;
         private Peer? _owner;
+
+        /// <summary>The owner's other prefixes, given before and after this one; the writer's alone.</summary>
+        public TrieNode? Before;
+        public TrieNode? Next;
+
+        public IpPrefix Prefix => new(new IpAddressBits(IsV6, High, Low), Length);
 
         public Peer? Owner
         {

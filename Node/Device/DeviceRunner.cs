@@ -39,7 +39,7 @@ public sealed class DeviceRunner : IDisposable
         _threads =
         [
             Start("outbound", RunOutbound), Start("inbound", RunInbound), Start("control", RunControl),
-            .. _helperSignals.Select(signal => Start("handshakes", () => RunHelper(signal))),
+            .. _helperSignals.Select((signal, i) => Start("handshakes", () => RunHelper(signal, isFirst: i == 0))),
         ];
     }
 
@@ -98,10 +98,14 @@ public sealed class DeviceRunner : IDisposable
         }
     }
 
-    private void RunHelper(Signal signal)
+    private void RunHelper(Signal signal, bool isFirst)
     {
         while (!_stopping)
-            if (!_device.Control.HandshakePath.HandleOne()) signal.Wait(Timeout.Infinite);
+        {
+            if (_device.Control.HandshakePath.HandleOne()) continue;
+            if (isFirst && _device.Ephemerals.MakeOne()) continue;
+            signal.Wait(Timeout.Infinite);
+        }
     }
 
     private void WakeHelpers(int waiting)

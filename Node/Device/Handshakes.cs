@@ -16,14 +16,14 @@ internal sealed class Handshakes(WireGuardDevice device)
     /// <returns>False when there is no key to send under, or the peer's is of low order: nothing may be sent.</returns>
     public bool TryCreateInitiation(Peer peer, Span<byte> message)
     {
-        if (Choose(peer) is not var (local, remote)) return false;
+        if (device.Identity.Current is not { } local || peer.Identities is not [var remote, ..]) return false;
         device.EndHandshake(peer);
         if (!remote.TryGetStaticStatic(local, out ReadOnlySpan<byte> staticStatic)) return false;
 
         Span<byte> stamp = stackalloc byte[Tai64N.Length];
         device.InitiationClock.Next().Write(stamp);
         var noise = NoiseIk.Initiator(NoiseProtocol.WireGuard, remote.PublicKey);
-        if (!noise.TryWriteFirst(X25519PrivateKey.Generate(), local.PrivateKey, remote.PublicKey, staticStatic, stamp,
+        if (!noise.TryWriteFirst(device.Ephemerals.Take(), local.PrivateKey, remote.PublicKey, staticStatic, stamp,
             message.Slice(InitiationLayout.Noise, InitiationLayout.NoiseLength)))
         {
             noise.Dispose();
@@ -37,23 +37,6 @@ internal sealed class Handshakes(WireGuardDevice device)
         BinaryPrimitives.WriteUInt32LittleEndian(message[InitiationLayout.Sender..], handshake.LocalIndex);
         remote.Macs.Write(message, device.Now);
         return true;
-    }
-
-    /// <summary>
-    /// The keys to try: the current ones first. While either end changes its key, each further attempt tries another pair: what one
-    /// end has heard of the change, the other may not have.
-    /// </summary>
-    private (StaticIdentity Local, RemoteIdentity Remote)? Choose(Peer peer)
-    {
-        if (device.Identity.Current is not { } current || peer.Identities is not [var first, ..]) return null;
-        int attempt = Math.Max(peer.HandshakeAttempts - 1, 0);
-        StaticIdentity local = current;
-        if (device.Identity.Previous is { } other)
-        {
-            if (attempt % 2 == 1) local = other;
-            attempt /= 2;
-        }
-        return (local, peer.Identities is [_, var second] && attempt % 2 == 1 ? second : first);
     }
 
     /// <summary>
@@ -83,7 +66,7 @@ internal sealed class Handshakes(WireGuardDevice device)
             if (Admit(local, noise, first, out remote, out stamp) is { } dropped) return dropped;
             remote!.Peer.CopyPresharedKey(psk);
         }
-        bool ok = noise.TryWriteSecond(X25519PrivateKey.Generate(), psk, default,
+        bool ok = noise.TryWriteSecond(device.Ephemerals.Take(), psk, default,
             response.Slice(ResponseLayout.Noise, ResponseLayout.NoiseLength));
         CryptographicOperations.ZeroMemory(psk);
         if (!ok) return DropReason.HandshakeInvalid;

@@ -13,7 +13,7 @@ namespace Mesh.Node.Device;
 ///   persistent        anything sent or received            -                       send a keepalive
 /// </code>
 /// </summary>
-internal sealed class PeerTimers(Peer peer, TimerQueue queue, Func<long> jitter)
+internal sealed class PeerTimers(Peer peer)
 {
     private long _retransmitAt;
     private long _keepaliveAt;
@@ -28,7 +28,7 @@ internal sealed class PeerTimers(Peer peer, TimerQueue queue, Func<long> jitter)
     /// <summary>An initiation is out, and its answer or the next attempt is waited for.</summary>
     public bool IsHandshaking => Volatile.Read(ref _retransmitAt) != 0;
 
-    public void InitiationSent(long now) => Set(ref _retransmitAt, now + Timing.RekeyTimeout.Ticks + jitter());
+    public void InitiationSent(long now) => Set(ref _retransmitAt, now + Timing.RekeyTimeout.Ticks + peer.Device.Jitter());
 
     public void HandshakeDone() => Clear(ref _retransmitAt);
 
@@ -36,7 +36,7 @@ internal sealed class PeerTimers(Peer peer, TimerQueue queue, Func<long> jitter)
 
     public void DataSent(long now)
     {
-        if (Volatile.Read(ref _newHandshakeAt) == 0) Set(ref _newHandshakeAt, now + Timing.NewHandshakeAfter.Ticks + jitter());
+        if (Volatile.Read(ref _newHandshakeAt) == 0) Set(ref _newHandshakeAt, now + Timing.NewHandshakeAfter.Ticks + peer.Device.Jitter());
     }
 
     public void DataReceived(long now)
@@ -105,7 +105,7 @@ internal sealed class PeerTimers(Peer peer, TimerQueue queue, Func<long> jitter)
         long next = TimerQueue.Never;
         foreach (long at in (ReadOnlySpan<long>)[_retransmitAt, _keepaliveAt, _newHandshakeAt, _zeroKeysAt, _persistentAt])
             if (at != 0 && at < next) next = at;
-        if (next != TimerQueue.Never) queue.Schedule(peer, next);
+        if (next != TimerQueue.Never) peer.Device.Timers.Schedule(peer, next);
     }
 
     private void RestartPersistent(long now)
@@ -120,7 +120,7 @@ internal sealed class PeerTimers(Peer peer, TimerQueue queue, Func<long> jitter)
     {
         // A full fence: the queue's owner takes the peer out first and reads the deadlines then; one of us sees the other.
         Interlocked.Exchange(ref timer, at);
-        queue.Schedule(peer, at);
+        peer.Device.Timers.Schedule(peer, at);
     }
 
     private static void Clear(ref long timer)

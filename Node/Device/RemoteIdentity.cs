@@ -8,13 +8,14 @@ internal sealed class RemoteIdentity(Peer peer, in X25519PublicKey publicKey) : 
 {
     private readonly byte[] _staticStatic = GC.AllocateArray<byte>(SecretKey.Length, pinned: true);
     private StaticIdentity? _agreedWith;
+    private PeerMacs? _macs;
 
     public Peer Peer { get; } = peer;
 
     public X25519PublicKey PublicKey { get; } = publicKey;
 
-    /// <summary>The macs that our messages to this key carry, and the cookie it gave us.</summary>
-    public PeerMacs Macs { get; } = new(publicKey);
+    /// <summary>The macs that our messages to this key carry, and the cookie it gave us. Made with the first, as most peers are idle.</summary>
+    public PeerMacs Macs => _macs ??= new PeerMacs(PublicKey);
 
     /// <summary>DH of the two static keys, kept for the pair used last.</summary>
     /// <returns>False when the peer's key is of low order: nothing is ever sent to it.</returns>

@@ -26,6 +26,7 @@ public sealed class WireGuardDevice : IDisposable
     private readonly Func<TimeSpan> _jitter;
     private DeviceIdentity _identity = DeviceIdentity.None;
     private long _nextOrder;
+    private int _peerCount;
     private Action? _wakeControl;
     private IPacketFilter? _filter;
 
@@ -80,6 +81,8 @@ public sealed class WireGuardDevice : IDisposable
 
     internal HandshakeGate HandshakeGate { get; }
 
+    internal EphemeralKeys Ephemerals { get; } = new();
+
     internal StagedPackets.Budget StagingBudget { get; } = new(Timing.StagedBytes);
 
     /// <summary>Peers that want something of the control path; each at most once.</summary>
@@ -102,22 +105,19 @@ public sealed class WireGuardDevice : IDisposable
     internal long Now => _options.Clock.GetElapsedTime(_started).Ticks + 1;
 
     /// <summary>
-    /// Sets the key that handshakes go out under and, while one key replaces another, the other, under which they are answered too
-    /// (and tried, when the first is not answered). The device owns the keys from now on. Sessions under a key that is neither are ended. Null for none.
+    /// Sets the key that handshakes go out under and, while it is being replaced, the key before, under which they are still
+    /// answered. The device owns the keys from now on. Sessions under a key that is neither are ended. Null for none.
     /// </summary>
     public void SetKeys(X25519PrivateKey? current, X25519PrivateKey? previous = null)
     {
         lock (ControlLock)
         {
             DeviceIdentity before = Identity;
-            StaticIdentity? Keep(X25519PrivateKey? key)
-            {
-                if (key is null) return null;
-                StaticIdentity? known = before.Current?.PublicKey == key.PublicKey ? before.Current : before.Previous?.PublicKey == key.PublicKey ? before.Previous : null;
-                if (known is null) return new StaticIdentity(key);
-                if (!ReferenceEquals(known.PrivateKey, key)) key.Dispose();
-                return known;
-            }
+            StaticIdentity? Keep(X25519PrivateKey? key) =>
+                key is null ? null
+                : before.Current is { } c && c.PublicKey == key.PublicKey ? c
+                : before.Previous is { } p && p.PublicKey == key.PublicKey ? p
+                : new StaticIdentity(key);
             Identity = new DeviceIdentity(Keep(current), Keep(previous));
             bool sessionsStay = before.Current is not null && Identity.Has(before.Current.PublicKey);
             foreach (StaticIdentity? gone in (StaticIdentity?[])[before.Current, before.Previous])
@@ -191,13 +191,15 @@ public sealed class WireGuardDevice : IDisposable
                 if (Identity.Current is { } local) identities[i].TryGetStaticStatic(local, out _);
             }
             bool spokeToGone = peer.Handshake is { } handshake && !identities.Contains(handshake.Remote);
-            foreach (RemoteIdentity gone in before.Except(identities))
+            foreach (RemoteIdentity gone in before)
             {
+                if (identities.Contains(gone)) continue;
                 _identities.Remove(gone.PublicKey);
                 gone.Dispose();
             }
             foreach (RemoteIdentity identity in identities) _identities[identity.PublicKey] = identity;
             peer.Identities = identities;
+            if (before.Length == 0) Ephemerals.WantFor(++_peerCount);
             _peers[id] = peer;
             if (spokeToGone) RestartHandshake(peer);
             return peer;
@@ -285,6 +287,7 @@ public sealed class WireGuardDevice : IDisposable
             Identity = DeviceIdentity.None;
             Quiescence.Reclaim();
         }
+        Ephemerals.Dispose();
         Outbound.Dispose();
         Inbound.Dispose();
     }
@@ -362,7 +365,7 @@ public sealed class WireGuardDevice : IDisposable
         if (peer.IsRemoved) return;
         peer.MarkRemoved();
         AllowedIps.RemoveAll(peer);
-        _peers.TryRemove(peer.Id, out _);
+        if (_peers.TryRemove(peer.Id, out _)) Ephemerals.WantFor(--_peerCount);
         foreach (RemoteIdentity identity in peer.Identities)
         {
             _identities.Remove(identity.PublicKey);
