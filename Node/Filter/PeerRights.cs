@@ -49,7 +49,7 @@ internal sealed class PeerRights
 
     /// <summary>Whether a map's entry means these very rights.</summary>
     public bool IsOf(ControlPeer entry, RuleSet rules, bool sameOwner) =>
-        rules == Rules && sameOwner == SameOwner && entry.ClassId == Source.ClassId && entry.OwnerId == Source.OwnerId
+        rules == Rules && sameOwner == SameOwner && entry.ClassId == Source.ClassId && entry.OwnerId == Source.OwnerId && entry.Name == Source.Name
         && entry.Kind == Source.Kind && entry.ExpiresAtMs == Source.ExpiresAtMs && entry.Prefixes.Equals(Source.Prefixes);
 
     /// <summary>Whether a rule lets the peer send this to us.</summary>
