@@ -79,7 +79,7 @@ internal static class WhyExplainer
     private static bool Matches(
         CompiledRule rule, PeerRights rights, IpAddressBits classed, IpAddressBits from, IpAddressBits to, bool toOwn, byte protocol, ushort port)
     {
-        bool byClass = rule.Classes.Contains(rights.Source.ClassId) && (!rule.SameOwner || rights.SameOwner) && FilterView.Has(rights.OwnAddresses, classed);
+        bool byClass = rule.Classes.Contains(rights.Source.ClassId) && (!rule.SameOwner || rights.SameOwner) && rule.HoldsIn(to.IsV6) && FilterView.Has(rights.OwnAddresses, classed);
         return (byClass || rule.Sources.Any(prefix => prefix.Contains(from)))
             && (rule.Destinations.Length == 0 ? toOwn : rule.Destinations.Any(prefix => prefix.Contains(to)))
             && rule.Protocols.Contains(protocol)

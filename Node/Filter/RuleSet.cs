@@ -63,7 +63,7 @@ internal sealed class RuleSet
         {
             if (!_byClass.TryGetValue(classId, out var rules)) return DestinationRights.None;
             if (!_rights.TryGetValue((classId, sameOwner), out var rights))
-                _rights[(classId, sameOwner)] = rights = new DestinationRights([.. rules.Where(rule => sameOwner || !rule.SameOwner)]);
+                _rights[(classId, sameOwner)] = rights = new DestinationRights([.. rules.Where(rule => sameOwner || !rule.SameOwner)], byClass: true);
             return rights;
         }
 
@@ -78,7 +78,7 @@ internal sealed class RuleSet
                     ofSource.Add(rule);
                 }
             }
-            return new PrefixTable<DestinationRights>(bySource.Select(entry => KeyValuePair.Create(entry.Key, new DestinationRights(entry.Value))));
+            return new PrefixTable<DestinationRights>(bySource.Select(entry => KeyValuePair.Create(entry.Key, new DestinationRights(entry.Value, byClass: false))));
         }
     }
 }

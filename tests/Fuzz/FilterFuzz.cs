@@ -43,19 +43,27 @@ public sealed class FilterFuzz(ITestOutputHelper output)
         run.Run(20, random =>
         {
             var time = new ManualTime();
-            var map = Map(
+            var expiring = NewPeer(2);
+            expiring.ExpiresAtMs = time.GetUtcNow().AddHours(1).ToUnixTimeMilliseconds();
+            var map = Map(NewSnapshot([NewPeer(1), expiring, NewPeer(3), NewPeer(4)],
                 [Rule([1], ports: [Port(22), Port(53)]), Rule([4], [UdpProtocol, IcmpProtocol, IcmpV6Protocol, 47]), Rule([], ports: [Port(80)], from: ["10.7.0.0/16", "fd07::/64"])],
-                [Rule([4], [TcpProtocol], [Port(443)])]);
+                [Rule([4], [TcpProtocol], [Port(443)])]));
             using var probe = new PacketProbe(map, time);
             var reference = new ReferenceFilter(map, time.GetUtcNow());
             var mutator = new Mutator(random, corpus);
             for (int i = 0; i < 400; i++)
             {
+                if (i == 300)
+                {
+                    // A peer's authorisation and all flows end.
+                    time.Advance(TimeSpan.FromHours(26));
+                    reference.Now = time.GetUtcNow();
+                }
                 byte[] packet = random.Next(3) == 0 ? mutator.Pick() : mutator.Next();
                 if (packet.Length < 40) continue;
                 byte peer = (byte)random.Next(1, 5);
                 bool inbound = random.Next(3) > 0;
-                byte[] addressed = Addressed(packet, peer, inbound);
+                byte[] addressed = Addressed(packet, peer, inbound, quoteToo: random.Next(4) > 0);
                 run.Try(addressed);
                 if (!InnerPacket.TryGetSource(addressed, out _, out int length)) continue;
                 byte[] whole = addressed[..length];
@@ -88,7 +96,7 @@ public sealed class FilterFuzz(ITestOutputHelper output)
     }
 
     /// <summary>The packet between this node and the peer, and as long as it says.</summary>
-    private static byte[] Addressed(byte[] packet, byte peer, bool inbound)
+    private static byte[] Addressed(byte[] packet, byte peer, bool inbound, bool quoteToo)
     {
         byte[] changed = [.. packet];
         bool v6 = changed[0] >> 4 == 6;
@@ -96,6 +104,12 @@ public sealed class FilterFuzz(ITestOutputHelper output)
         byte[] ours = (v6 ? Us6 : Us).GetAddressBytes(), theirs = (v6 ? V6(peer) : V4(peer)).GetAddressBytes();
         (inbound ? theirs : ours).CopyTo(changed, v6 ? 8 : 12);
         (inbound ? ours : theirs).CopyTo(changed, v6 ? 24 : 16);
+        int quote = v6 ? 48 : (changed[0] & 15) * 4 + 8;
+        if (quoteToo && changed[v6 ? 6 : 9] == (v6 ? IcmpV6Protocol : IcmpProtocol) && changed.Length >= quote + (v6 ? 40 : 20))
+        {
+            (inbound ? ours : theirs).CopyTo(changed, quote + (v6 ? 8 : 12));
+            (inbound ? theirs : ours).CopyTo(changed, quote + (v6 ? 24 : 16));
+        }
         int length = v6 ? changed.Length - 40 : changed.Length;
         (changed[v6 ? 4 : 2], changed[v6 ? 5 : 3]) = ((byte)(length >> 8), (byte)length);
         return changed;

@@ -101,6 +101,7 @@ public sealed class PolicyFilterPropertyTests
             Destinations = { _random.Next(3) == 0 ? Some(["10.9.0.0/24", "10.9.0.4/30", "100.64.1.250/32", "fd7a::/64", "0.0.0.0/0"]).Select(FilterMaps.PrefixOf) : [] },
             Sources = { _random.Next(3) == 0 ? Some(["10.7.0.0/16", "10.7.3.0/24", "fd07::/64", "0.0.0.0/0"]).Select(FilterMaps.PrefixOf) : [] },
             SameOwner = _random.Next(4) == 0,
+            IpVersion = (uint)(_random.Next(8) switch { 0 => 4, 1 => 6, 2 => 5, _ => 0 }),
         });
 
         private IEnumerable<T> Some<T>(T[] of) => of.Where(_ => _random.Next(of.Length) < 2);

@@ -79,6 +79,19 @@ public sealed class PolicyFilterTests
     }
 
     [Fact]
+    public void A_rule_for_one_version_of_ip_says_nothing_of_the_other()
+    {
+        FilterRule four = Rule([1], ports: [Port(22)]), six = Rule([1], ports: [Port(80)], to: ["fd7a::/64", "100.64.0.0/10"]), strange = Rule([1], ports: [Port(443)]);
+        (four.IpVersion, six.IpVersion, strange.IpVersion) = (4, 6, 5);
+        using var probe = Probe(four, six, strange);
+        Assert.True(probe.Accepts(V4(1), Us, TcpProtocol, 22));
+        Assert.False(probe.Accepts(V6(1), Us6, TcpProtocol, 22));
+        Assert.False(probe.Accepts(V4(1), Us, TcpProtocol, 80));
+        Assert.True(probe.Accepts(V6(1), Us6, TcpProtocol, 80));
+        Assert.False(probe.Accepts(V4(1), Us, TcpProtocol, 443));
+    }
+
+    [Fact]
     public void Own_addresses_are_meant_unless_a_rule_names_destinations()
     {
         using var probe = Probe(Rule([1], ports: [Port(22)]), Rule([1], ports: [Port(80)], to: ["10.9.0.0/24", "100.64.1.250/32"]));

@@ -101,10 +101,11 @@ internal sealed class ReferenceFilter(NetworkMap map, DateTimeOffset now)
         var peer = _map.Peers[id];
         var peersOwn = Hosts(peer.Prefixes.Where(prefix => prefix.Primary));
         var ours = Hosts(_map.Self.Addresses);
-        foreach (var rule in rules)
+        foreach (var rule in rules.Where(rule => rule.IpVersion is 0 or 4 or 6))
         {
             bool byClass = peer.ClassId != 0 && rule.Classes.Contains(peer.ClassId)
                 && (sender is not null ? peersOwn.Contains(sender) : ours.Contains(from))
+                && (rule.IpVersion == 0 || rule.IpVersion == (from.GetAddressBytes().Length == 4 ? 4 : 6))
                 && (!rule.SameOwner || (peer.OwnerId != 0 && peer.OwnerId == _map.Self.OwnerId));
             if (!byClass && !rule.Sources.Any(prefix => prefix.ToNetwork().Contains(from))) continue;
             var own = sender is not null ? ours : peersOwn;

@@ -116,6 +116,7 @@ internal static class ChannelRules
         ["FilterRule.destinations"] = new("from the policy"),
         ["FilterRule.sources"] = new("from the policy"),
         ["FilterRule.same_owner"] = new(Flag),
+        ["FilterRule.ip_version"] = new("4, 6 or 0, from the policy"),
         ["PortRange.first"] = new("0 to 65535"),
         ["PortRange.last"] = new("0 to 65535"),
     };
