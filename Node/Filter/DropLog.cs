@@ -58,9 +58,9 @@ internal sealed partial class DropLog(ILogger log)
             : $"{protocol}{part} {headers.Source.ToIPAddress()} to {headers.Destination.ToIPAddress()}";
     }
 
-    [LoggerMessage(EventId = 2601, Level = LogLevel.Warning, Message = "Policy dropped {Count} packets of peer {Name} ({Peer}), one of them: {Reason}, {Packet}")]
+    [LoggerMessage(EventId = 2601, Level = LogLevel.Information, Message = "Policy dropped {Count} packets of peer {Name} ({Peer}), one of them: {Reason}, {Packet}")]
     private partial void LogDropped(long count, string name, ulong peer, DropReason reason, string packet);
 
-    [LoggerMessage(EventId = 2602, Level = LogLevel.Warning, Message = "Policy dropped {Count} packets of {Peers} more peers")]
+    [LoggerMessage(EventId = 2602, Level = LogLevel.Information, Message = "Policy dropped {Count} packets of {Peers} more peers")]
     private partial void LogMore(long count, int peers);
 }

@@ -190,7 +190,7 @@ public sealed class TunnelSoakTests
     }
 
     /// <summary>With nothing to send, nothing is kept: staged packets, ended sessions, messages that wait.</summary>
-    private static Task AwaitRestAsync(WireGuardDevice device) =>
+    private static Task<TimeSpan> AwaitRestAsync(WireGuardDevice device) =>
         Wait.UntilAsync("everything was given back", Silence,
             () => device.StagingBudget.Left == Timing.StagedBytes && device.Quiescence.Waiting == 0 && device.HandshakeQueue.Count == 0
                 && device.Attention.IsEmpty && device.Indices.Count <= 4,
