@@ -14,17 +14,21 @@ internal sealed record AeadChoice(AeadImplementation Implementation, string Reas
     public const string Variable = "MESH_AEAD";
     public const string Switch = "Mesh.Crypto.LibraryAead";
 
-    public static AeadChoice Make()
-    {
-        bool switched = AppContext.TryGetSwitch(Switch, out bool library) && library;
-        return Decide(switched ? "library" : Environment.GetEnvironmentVariable(Variable), BestOfThisProcessor(), AeadSelfTest.Run);
-    }
+    private const string Library = "library";
+
+    /// <summary>Whether somebody switched the vectors off.</summary>
+    public static bool WantsLibrary => Option() == Library;
+
+    public static AeadChoice Make() => Decide(Option(), BestOfThisProcessor(), AeadSelfTest.Run);
+
+    private static string? Option() =>
+        AppContext.TryGetSwitch(Switch, out bool library) && library ? Library : Environment.GetEnvironmentVariable(Variable);
 
     /// <param name="option">"library", "vector", or nothing.</param>
     /// <param name="selfTest">What is wrong with an implementation; null for nothing.</param>
     public static AeadChoice Decide(string? option, AeadImplementation best, Func<AeadImplementation, string?> selfTest)
     {
-        if (option == "library") return new(AeadImplementation.Library, "switched to the library", false);
+        if (option == Library) return new(AeadImplementation.Library, "switched to the library", false);
         string? unread = option is null or "" or "vector" ? null : $"{Variable} is neither \"library\" nor \"vector\" and was ignored";
         if (best == AeadImplementation.Library)
             return new(best, unread ?? "this processor has no AVX2", unread is not null);

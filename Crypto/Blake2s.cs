@@ -1,40 +1,44 @@
 using System.Security.Cryptography;
-using Mesh.Crypto.Native;
+using Mesh.Crypto.Vectors;
 
 namespace Mesh.Crypto;
 
 /// <summary>
-/// BLAKE2s (RFC 7693) over libcrypto, with WireGuard's uses of it (paper section 5.4): Hash, keyed Mac of 16 bytes, HMAC and
-/// the KDF chains. Contexts are one a thread; after the first call on a thread nothing is allocated.
+/// BLAKE2s (RFC 7693) with WireGuard's uses of it (paper section 5.4): Hash, keyed Mac of 16 bytes, HMAC and the KDF chains.
+/// In vectors where the processor has them, the self-test passes and nobody chose the library (see <see cref="TransportAead"/>,
+/// whose option this follows); over libcrypto otherwise. After the first call on a thread nothing is allocated.
 /// </summary>
-public static unsafe class Blake2s
+public static class Blake2s
 {
     public const int HashLength = 32;
     public const int MacLength = 16;
     private const int BlockLength = 64;
 
-    [ThreadStatic]
-    private static Contexts? PerThread;
+    private static readonly bool Vectors = Blake2sVectors.IsSupported && !AeadChoice.WantsLibrary && Blake2sSelfTest.Passes();
+
+    /// <summary>Whether this process hashes with its own vectors, and not with libcrypto.</summary>
+    public static bool UsesVectors => Vectors;
 
     /// <summary>BLAKE2s-256 of the two inputs, one behind the other. <paramref name="hash"/> may overlap an input.</summary>
     /// <param name="hash">32 bytes.</param>
     public static void Hash(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, Span<byte> hash) =>
         Hash(first, second, default, hash);
 
-    private static void Hash(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, ReadOnlySpan<byte> third, Span<byte> hash)
+    internal static void Hash(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, ReadOnlySpan<byte> third, Span<byte> hash)
     {
         if (hash.Length != HashLength) throw new ArgumentException($"a hash has {HashLength} bytes", nameof(hash));
-        nint context = (PerThread ??= new Contexts()).Digest;
-        int ok;
-        fixed (byte* a = first, b = second, c = third, h = hash)
+        if (!Vectors)
         {
-            ok = LibCrypto.EVP_DigestInit_ex(context, Contexts.DigestAlgorithm, 0);
-            ok &= LibCrypto.EVP_DigestUpdate(context, a, (nuint)first.Length);
-            if (second.Length > 0) ok &= LibCrypto.EVP_DigestUpdate(context, b, (nuint)second.Length);
-            if (third.Length > 0) ok &= LibCrypto.EVP_DigestUpdate(context, c, (nuint)third.Length);
-            ok &= LibCrypto.EVP_DigestFinal_ex(context, h, null);
+            LibraryBlake2s.Hash(first, second, third, hash);
+            return;
         }
-        if (ok != 1) throw new CryptographicException("libcrypto refused to hash");
+        var state = new Blake2sVectors();
+        state.Start(HashLength, keyLength: 0);
+        state.Add(first);
+        state.Add(second);
+        state.Add(third);
+        state.Finish(hash);
+        state.Clear();
     }
 
     /// <summary>Keyed BLAKE2s-128.</summary>
@@ -44,21 +48,22 @@ public static unsafe class Blake2s
     {
         if (mac.Length != MacLength) throw new ArgumentException($"a mac has {MacLength} bytes", nameof(mac));
         if (key.Length is 0 or > HashLength) throw new ArgumentException("a mac key has 1 to 32 bytes", nameof(key));
-        nint context = (PerThread ??= new Contexts()).Keyed;
-        nuint size = MacLength;
-        nuint written;
-        int ok;
-        fixed (byte* k = key, i = input, m = mac, name = "size"u8)
-        {
-            const uint UnsignedInteger = 2; // OSSL_PARAM_UNSIGNED_INTEGER
-            var parameters = stackalloc LibCrypto.Parameter[2];
-            parameters[0] = new() { Key = name, Type = UnsignedInteger, Data = &size, Size = (nuint)sizeof(nuint) };
-            parameters[1] = default;
-            ok = LibCrypto.EVP_MAC_init(context, k, (nuint)key.Length, parameters);
-            ok &= LibCrypto.EVP_MAC_update(context, i, (nuint)input.Length);
-            ok &= LibCrypto.EVP_MAC_final(context, m, &written, MacLength);
-        }
-        if (ok != 1) throw new CryptographicException("libcrypto refused to compute a mac");
+        if (Vectors) VectorMac(key, input, mac);
+        else LibraryBlake2s.Mac(key, input, mac);
+    }
+
+    internal static void VectorMac(ReadOnlySpan<byte> key, ReadOnlySpan<byte> input, Span<byte> mac)
+    {
+        Span<byte> keyBlock = stackalloc byte[BlockLength];
+        keyBlock.Clear();
+        key.CopyTo(keyBlock);
+        var state = new Blake2sVectors();
+        state.Start(MacLength, key.Length);
+        state.Add(keyBlock);
+        state.Add(input);
+        state.Finish(mac);
+        state.Clear();
+        CryptographicOperations.ZeroMemory(keyBlock);
     }
 
     /// <summary>HMAC (RFC 2104) with BLAKE2s-256 over the two inputs, one behind the other.</summary>
@@ -108,35 +113,5 @@ public static unsafe class Blake2s
         }
         CryptographicOperations.ZeroMemory(pseudorandom);
         CryptographicOperations.ZeroMemory(block);
-    }
-
-    private sealed class Contexts
-    {
-        public static readonly nint DigestAlgorithm = Fetch("BLAKE2S-256\0"u8, mac: false);
-        private static readonly nint MacAlgorithm = Fetch("BLAKE2SMAC\0"u8, mac: true);
-
-        public readonly nint Digest = LibCrypto.EVP_MD_CTX_new();
-        public readonly nint Keyed = LibCrypto.EVP_MAC_CTX_new(MacAlgorithm);
-
-        public Contexts()
-        {
-            if (Digest == 0 || Keyed == 0) throw new CryptoUnavailableException("the system's libcrypto has no memory for BLAKE2s");
-        }
-
-        private static nint Fetch(ReadOnlySpan<byte> name, bool mac)
-        {
-            fixed (byte* n = name)
-            {
-                nint algorithm = mac ? LibCrypto.EVP_MAC_fetch(0, n, null) : LibCrypto.EVP_MD_fetch(0, n, null);
-                if (algorithm == 0) throw new CryptoUnavailableException("the system's libcrypto has no BLAKE2s");
-                return algorithm;
-            }
-        }
-
-        ~Contexts()
-        {
-            LibCrypto.EVP_MD_CTX_free(Digest);
-            LibCrypto.EVP_MAC_CTX_free(Keyed);
-        }
     }
 }

@@ -13,8 +13,8 @@ public static class CryptoLibraries
     {
         Try(LibCrypto.Library, "OpenSSL 3 (Debian: libssl3)", static () =>
         {
-            Blake2s.Mac(new byte[Blake2s.HashLength], default, new byte[Blake2s.MacLength]);
-            Blake2s.Hash(default, default, new byte[Blake2s.HashLength]);
+            LibraryBlake2s.Mac(new byte[Blake2s.HashLength], default, new byte[Blake2s.MacLength]);
+            LibraryBlake2s.Hash(default, default, default, new byte[Blake2s.HashLength]);
             ChaCha20Poly1305.Seal(new byte[ChaCha20Poly1305.KeyLength], 0, default, default, new byte[ChaCha20Poly1305.TagLength]);
         });
         Try(LibSodium.Library, "libsodium (Debian: libsodium23)", static () => X25519PrivateKey.Generate().Dispose());

@@ -32,6 +32,21 @@ internal static partial class AdminApi
         app.MapPost("/v1/networks/{network}/keep", async c => await Json(c,
                 await NetworkCommands.KeepAsync(Network(c, admin), Caller.Of(c)), AdminJson.Default.NetworkModel))
             .Describe(new("keepNetwork", "Takes the deletion of a network back.") { Response = AdminJson.Default.NetworkModel });
+        app.MapPost("/v1/networks/{network}/settings", async c => await Json(c,
+                await NetworkCommands.ChangeSettingsAsync(Network(c, admin), await ReadAsync(c, AdminJson.Default.NetworkSettingsModel), Caller.Of(c)),
+                AdminJson.Default.NetworkModel))
+            .Describe(new("changeSettings", "Changes what holds for all machines of a network: approval, lifetime of authorisations, change of node keys.")
+            {
+                Request = AdminJson.Default.NetworkSettingsModel, Response = AdminJson.Default.NetworkModel,
+            });
+        app.MapGet("/v1/networks/{network}/waiting", c => Json(c, ApprovalCalls.List(admin, Network(c, admin)), AdminJson.Default.ListModelWaitingMachineModel))
+            .Describe(new("listWaiting", "The machines that wait to be let in, the first to come first.") { Response = AdminJson.Default.ListModelWaitingMachineModel });
+        app.MapPost("/v1/networks/{network}/approve", async c => await AnswerNode(c, admin,
+                await ApprovalCalls.ApproveAsync(admin, Network(c, admin), await ReadAsync(c, AdminJson.Default.ApproveModel), Caller.Of(c))))
+            .Describe(new("approveMachine", "Lets a waiting machine in.")
+            {
+                Request = AdminJson.Default.ApproveModel, Response = AdminJson.Default.NodeModel,
+            });
     }
 
     private static void MapNodes(WebApplication app, AdminContext admin)
@@ -60,6 +75,16 @@ internal static partial class AdminApi
             .Describe(new("expireNode", "Sets when a machine's authorisation ends.")
             {
                 Request = AdminJson.Default.ExpireNodeModel, Response = AdminJson.Default.NodeModel, Tagged = true,
+            });
+        app.MapPost("/v1/networks/{network}/nodes/{node}/tag", async c =>
+            {
+                ulong id = Node(c, admin);
+                await NodeCalls.TagAsync(c, Network(c, admin), id, await ReadAsync(c, AdminJson.Default.TagNodeModel), Caller.Of(c));
+                await AnswerNode(c, admin, id);
+            })
+            .Describe(new("tagNode", "Gives a machine tags in place of those it has; it then belongs to nobody and does not expire.")
+            {
+                Request = AdminJson.Default.TagNodeModel, Response = AdminJson.Default.NodeModel, Tagged = true,
             });
         app.MapDelete("/v1/networks/{network}/nodes/{node}", async c => await Json(c,
                 await NodeCalls.DeleteAsync(c, admin, Network(c, admin), Node(c, admin), Caller.Of(c)), AdminJson.Default.NodeModel))

@@ -25,11 +25,15 @@ internal sealed class ProblemException(Problem problem) : Exception(problem.Deta
 /// </summary>
 internal static partial class AdminApi
 {
+    /// <summary>Of every answer: the coordinator's version, so that a client of another can say so.</summary>
+    public const string VersionHeader = "Mesh-Version";
+
     /// <param name="gate">What requests pass that come over the network; null for the socket, whose file rights say who may.</param>
     public static void Map(WebApplication app, AdminContext admin, AdminGate? gate, ILogger log)
     {
         app.Use((context, next) => GuardAsync(context, next, log));
         if (gate is not null) app.Use(gate.PassAsync);
+        else app.Use(AdminListener.PassAsync);
         app.UseRouting();
         app.Use(RequestShape.CheckAsync);
         app.MapGet("/v1/status", c => Json(c, AdminQueries.Status(admin), AdminJson.Default.StatusModel))
@@ -44,6 +48,7 @@ internal static partial class AdminApi
         MapTokens(app, admin);
         MapNetworks(app, admin);
         MapNodes(app, admin);
+        MapUsers(app, admin);
         MapKeys(app, admin);
         app.MapGet("/v1/networks/{network}/policy", c =>
             {
@@ -104,6 +109,7 @@ internal static partial class AdminApi
 
     private static async Task GuardAsync(HttpContext context, RequestDelegate next, ILogger log)
     {
+        context.Response.Headers[VersionHeader] = AdminQueries.Version;
         Problem problem;
         try
         {

@@ -21,6 +21,7 @@ internal static class AdminCommands
             Tags = model.Tags is null ? [] : [.. model.Tags],
             Reusable = model.Reusable,
             Ephemeral = model.Ephemeral,
+            PreApproved = model.PreApproved,
             Lifetime = model.ExpiresInSeconds switch
             {
                 null => NetworkLimits.PreAuthKeyLifetime,

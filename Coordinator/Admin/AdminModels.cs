@@ -10,8 +10,10 @@ internal sealed record StatusModel(
     string Version, string Address, string? AdminAddress, string Pin, string StateDirectory, bool RootKeyHeld, DateTimeOffset IssuerExpires,
     IReadOnlyList<NetworkModel> Networks);
 
+/// <param name="NodeLifetimeSeconds">0 for no end; KeyRotationSeconds 0 for never.</param>
 internal sealed record NetworkModel(
-    string Name, string Id, long Position, string Policy, int Nodes, int Online, string Ipv4Pool, string Ipv6Prefix, DateTimeOffset? PurgeAt);
+    string Name, string Id, long Position, string Policy, int Nodes, int Online, string Ipv4Pool, string Ipv6Prefix, DateTimeOffset? PurgeAt,
+    bool ApprovalRequired, long NodeLifetimeSeconds, long KeyRotationSeconds);
 
 /// <summary>A network to make. Pools that are absent are the usual ones.</summary>
 internal sealed record CreateNetworkModel([property: JsonRequired] string Name)
@@ -20,6 +22,47 @@ internal sealed record CreateNetworkModel([property: JsonRequired] string Name)
 
     public string? Ipv6Prefix { get; init; }
 }
+
+/// <summary>What is absent stays as it is; 0 seconds stand for never.</summary>
+internal sealed record NetworkSettingsModel
+{
+    public bool? ApprovalRequired { get; init; }
+
+    public long? NodeLifetimeSeconds { get; init; }
+
+    public long? KeyRotationSeconds { get; init; }
+}
+
+/// <summary>A machine that waits to be let in.</summary>
+/// <param name="Node">The name of a machine that the network knows already.</param>
+/// <param name="User">Whom it will belong to unless somebody else is named.</param>
+/// <param name="Source">Where it asks from.</param>
+internal sealed record WaitingMachineModel(
+    string Code, string Hostname, string Os, string OsVersion, string Architecture, string MeshVersion, string Source, DateTimeOffset Since,
+    string? Node, string? User, IReadOnlyList<string> Tags, string NodeKey, string MachineKey);
+
+/// <param name="Machine">The code that a waiting machine shows; or the id or name of one that registered with a key and waits.</param>
+internal sealed record ApproveModel([property: JsonRequired] string Machine)
+{
+    public string? User { get; init; }
+
+    public IReadOnlyList<string>? Tags { get; init; }
+}
+
+/// <param name="Nodes">How many machines belong to the user.</param>
+internal sealed record UserModel(ulong Id, string Name, string? DisplayName, string? Email, int Nodes, DateTimeOffset CreatedAt);
+
+internal sealed record CreateUserModel([property: JsonRequired] string Name)
+{
+    public string? DisplayName { get; init; }
+
+    public string? Email { get; init; }
+}
+
+internal sealed record RenameUserModel([property: JsonRequired] string Name);
+
+/// <param name="Tags">In place of those it has; at least one.</param>
+internal sealed record TagNodeModel([property: JsonRequired] IReadOnlyList<string> Tags);
 
 internal sealed record RenameNodeModel([property: JsonRequired] string Name);
 
@@ -62,7 +105,7 @@ internal sealed record NextRootModel
 internal sealed record SwitchRootModel([property: JsonRequired] string Pin);
 
 internal sealed record KeyModel(
-    ulong Id, string Status, string? User, IReadOnlyList<string> Tags, bool Reusable, bool Ephemeral, int Uses,
+    ulong Id, string Status, string? User, IReadOnlyList<string> Tags, bool Reusable, bool Ephemeral, bool PreApproved, int Uses,
     DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt);
 
 /// <summary>A new pre-auth key, with its secret, which is shown this once.</summary>
@@ -78,15 +121,21 @@ internal sealed record CreateKeyModel
 
     public bool Ephemeral { get; init; }
 
+    /// <summary>Its machines need no approval where the network asks for it.</summary>
+    public bool PreApproved { get; init; }
+
     /// <summary>Absent: 24 hours. 0: never.</summary>
     public long? ExpiresInSeconds { get; init; }
 }
 
+/// <param name="State">"member", "expired", "logged-out", or "pending": it waits to be let in.</param>
+/// <param name="ExpiresSoon">Its authorisation ends within 14 days.</param>
+/// <param name="KeyRotating">The key before is still answered beside its node key.</param>
 internal sealed record NodeModel(
     ulong Id, string Name, IReadOnlyList<string> Addresses, string NodeKey, string State, bool Online, DateTimeOffset? LastSeen,
     string? User, IReadOnlyList<string> Tags, bool Ephemeral, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, string Hostname,
     string Os, string OsVersion, string Architecture, string MeshVersion, string MachineKey, ulong PreAuthKeyId, string ClassId,
-    IReadOnlyList<string> Endpoints);
+    IReadOnlyList<string> Endpoints, bool ExpiresSoon, DateTimeOffset KeyChangedAt, bool KeyRotating);
 
 /// <param name="Preset">"allow-all" or "deny-all".</param>
 internal sealed record PolicyModel([property: JsonRequired] string Preset);
@@ -132,6 +181,9 @@ internal sealed record CreateTokenModel([property: JsonRequired] string Name)
     public long? ExpiresInSeconds { get; init; }
 }
 
+/// <summary>What 'nodes list --json' prints.</summary>
+internal sealed record NodesOutput(IReadOnlyList<NodeModel> Items, IReadOnlyList<WaitingMachineModel> Waiting);
+
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     NumberHandling = JsonNumberHandling.Strict, RespectNullableAnnotations = true, AllowDuplicateProperties = false, WriteIndented = true)]
@@ -145,6 +197,15 @@ internal sealed record CreateTokenModel([property: JsonRequired] string Name)
 [JsonSerializable(typeof(ErasedModel))]
 [JsonSerializable(typeof(CreateNetworkModel))]
 [JsonSerializable(typeof(RenameNodeModel))]
+[JsonSerializable(typeof(TagNodeModel))]
+[JsonSerializable(typeof(NetworkSettingsModel))]
+[JsonSerializable(typeof(ApproveModel))]
+[JsonSerializable(typeof(ListModel<WaitingMachineModel>))]
+[JsonSerializable(typeof(NodesOutput))]
+[JsonSerializable(typeof(UserModel))]
+[JsonSerializable(typeof(CreateUserModel))]
+[JsonSerializable(typeof(RenameUserModel))]
+[JsonSerializable(typeof(ListModel<UserModel>))]
 [JsonSerializable(typeof(ExpireNodeModel))]
 [JsonSerializable(typeof(NetworkModel))]
 [JsonSerializable(typeof(NodeModel))]

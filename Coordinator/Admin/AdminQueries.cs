@@ -94,7 +94,7 @@ internal static class AdminQueries
             [.. found.Problems.Select(p => new VerificationProblemModel(p.Position, p.Kind.ToString()))]);
 
     public static KeyModel Describe(PreAuthKey key, DateTimeOffset now) => new(
-        key.Id, key.StatusAt(now).ToString().ToLowerInvariant(), NullIfEmpty(key.User), key.Tags, key.Reusable, key.Ephemeral, key.Uses,
+        key.Id, key.StatusAt(now).ToString().ToLowerInvariant(), NullIfEmpty(key.User), key.Tags, key.Reusable, key.Ephemeral, key.PreApproved, key.Uses,
         key.CreatedAt, key.ExpiresAt);
 
     public static TokenModel Describe(AdminToken token, DateTimeOffset now) => new(
@@ -110,7 +110,8 @@ internal static class AdminQueries
         return new NetworkModel(
             state.Name, state.Id.ToString(), state.Position, Describe(state.Policy.Preset), state.Nodes.Count,
             presence.Nodes.Values.Count(p => p.Online), state.AddressPlan.IPv4.ToString(), state.AddressPlan.IPv6.ToString(),
-            state.PurgeAt);
+            state.PurgeAt, state.Settings.ApprovalRequired, (long)(state.Settings.NodeLifetime?.TotalSeconds ?? 0),
+            (long)(state.Settings.KeyRotation?.TotalSeconds ?? 0));
     }
 
     public static NodeModel Describe(Node node, NodePresence? presence, DateTimeOffset? lastSeen, DateTimeOffset now) => new(
@@ -119,7 +120,8 @@ internal static class AdminQueries
         presence?.Online ?? false, lastSeen, NullIfEmpty(node.User), node.Tags, node.Ephemeral, node.CreatedAt, node.ExpiresAt,
         node.Host.Hostname, node.Host.Os, node.Host.OsVersion, node.Host.Architecture, node.Host.MeshVersion,
         node.MachineKey.ToString(), node.PreAuthKeyId, node.ClassId.ToString(),
-        presence is null ? [] : [.. presence.Endpoints.Select(e => new System.Net.IPEndPoint(e.Address, e.Port).ToString())]);
+        presence is null ? [] : [.. presence.Endpoints.Select(e => new System.Net.IPEndPoint(e.Address, e.Port).ToString())],
+        node.IsMember(now) && node.ExpiresAt - now < NetworkLimits.ExpiryWarning, node.KeyChangedAt, node.PreviousNodeKey is not null);
 
     private static string Pin(AdminContext admin) => Base64Url.EncodeToString(admin.Keys.Pin.Span);
 

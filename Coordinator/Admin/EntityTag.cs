@@ -29,6 +29,14 @@ internal static class EntityTag
         return $"\"n{Base64Url.EncodeToString(hash.AsSpan(0, 16))}\"";
     }
 
+    /// <summary>Null when the user is not there. Machines that come or go change it.</summary>
+    public static string? OfUser(NetworkState state, ulong id)
+    {
+        if (!state.Users.TryGetValue(id, out var user)) return null;
+        byte[] hash = SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(UserCalls.Describe(state, user), AdminJson.Default.UserModel));
+        return $"\"u{Base64Url.EncodeToString(hash.AsSpan(0, 16))}\"";
+    }
+
     /// <summary>The command, to be refused when If-Match says that its sender saw something else. Decided with the command, so nobody comes between.</summary>
     public static ICommand<T> IfMatch<T>(HttpContext context, ICommand<T> command, Func<NetworkState, string?> tagOf)
     {

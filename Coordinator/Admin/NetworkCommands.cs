@@ -41,6 +41,18 @@ internal static class NetworkCommands
         return AdminQueries.Describe(network);
     }
 
+    public static async Task<NetworkModel> ChangeSettingsAsync(NetworkHost network, NetworkSettingsModel model, Caller caller)
+    {
+        var command = new ChangeSettings(
+            model.ApprovalRequired, Time("nodeLifetimeSeconds", model.NodeLifetimeSeconds), Time("keyRotationSeconds", model.KeyRotationSeconds));
+        await network.Runtime.ExecuteAsync(command, caller.Actor, caller.Key);
+        return AdminQueries.Describe(network);
+    }
+
+    private static TimeSpan? Time(string field, long? seconds) =>
+        seconds is < 0 or > (long)int.MaxValue * 60 ? throw new ProblemException(Problems.Invalid(field, "is not a time in seconds"))
+        : seconds is { } s ? TimeSpan.FromSeconds(s) : null;
+
     private static IPNetwork? Pool(string field, string? text) =>
         text is null ? null
         : IPNetwork.TryParse(text, out var pool) ? pool

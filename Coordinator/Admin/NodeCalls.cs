@@ -21,6 +21,12 @@ internal static class NodeCalls
         await network.Runtime.ExecuteAsync(IfMatch(context, id, new SetNodeExpiry(id, end)), caller.Actor, caller.Key);
     }
 
+    public static async Task TagAsync(HttpContext context, NetworkHost network, ulong id, TagNodeModel model, Caller caller)
+    {
+        if (model.Tags.Any(tag => tag is null)) throw new ProblemException(Problems.Invalid("tags", "holds a null"));
+        await network.Runtime.ExecuteAsync(IfMatch(context, id, new TagNode(id, [.. model.Tags])), caller.Actor, caller.Key);
+    }
+
     /// <summary>Answers with what was deleted.</summary>
     public static async Task<NodeModel> DeleteAsync(HttpContext context, AdminContext admin, NetworkHost network, ulong id, Caller caller)
     {

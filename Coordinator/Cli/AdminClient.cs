@@ -14,6 +14,9 @@ internal sealed class AdminClient : IDisposable
 {
     private const int MaxAnswerBytes = 64 * 1024 * 1024;
 
+    // What a later coordinator says beyond this version is passed over.
+    private static readonly JsonSerializerOptions Tolerant = new(AdminJson.Default.Options) { UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Skip };
+
     private readonly HttpClient _http;
     private readonly Func<Exception, CliFailure> _unreachable;
 
@@ -52,11 +55,14 @@ internal sealed class AdminClient : IDisposable
                     "is 'mesh-coordinator serve' running with this --state-dir?"));
     }
 
+    /// <summary>HOST:PORT of a coordinator that is asked over the network; null on the socket.</summary>
+    public string? Authority { get; private init; }
+
     /// <param name="token">An admin token's text.</param>
     public static AdminClient OverNetwork(JoinLink link, string token)
     {
         var connection = new PinnedConnection(link, TimeProvider.System);
-        var client = new AdminClient(connection.CreateHandler(), new Uri($"https://{link.Authority}/"), e => Explain(e, link, connection.Verdict));
+        var client = new AdminClient(connection.CreateHandler(), new Uri($"https://{link.Authority}/"), e => Explain(e, link, connection.Verdict)) { Authority = link.Authority };
         client._http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
         return client;
     }
@@ -144,7 +150,7 @@ internal sealed class AdminClient : IDisposable
         AskAsync(method, path, content, ifMatch, HttpCompletionOption.ResponseContentRead, response => ReadAsync(response, type, cancellation), cancellation);
 
     private static async Task<T> ReadAsync<T>(HttpResponseMessage response, JsonTypeInfo<T> type, CancellationToken cancellation) =>
-        JsonSerializer.Deserialize(await response.Content.ReadAsByteArrayAsync(cancellation), type) ?? throw new JsonException("null");
+        (T?)JsonSerializer.Deserialize(await response.Content.ReadAsByteArrayAsync(cancellation), Tolerant.GetTypeInfo(type.Type)) ?? throw new JsonException("null");
 
     private async Task<T> AskAsync<T>(
         HttpMethod method, string path, HttpContent? content, string? ifMatch, HttpCompletionOption until, Func<HttpResponseMessage, Task<T>> read,
@@ -152,10 +158,12 @@ internal sealed class AdminClient : IDisposable
     {
         using var request = new HttpRequestMessage(method, path) { Content = content };
         if (ifMatch is not null) request.Headers.TryAddWithoutValidation("If-Match", ifMatch);
+        string version = "";
         try
         {
             using var response = await _http.SendAsync(request, until, cancellation);
-            if (!response.IsSuccessStatusCode) throw Refusal(response, await response.Content.ReadAsByteArrayAsync(cancellation));
+            if (response.Headers.TryGetValues(AdminApi.VersionHeader, out var said)) version = Printable(said.First());
+            if (!response.IsSuccessStatusCode) throw Refusal(version, response, await response.Content.ReadAsByteArrayAsync(cancellation));
             return await read(response);
         }
         catch (Exception e) when (e is HttpRequestException or ArgumentOutOfRangeException or IOException
@@ -165,12 +173,18 @@ internal sealed class AdminClient : IDisposable
         }
         catch (JsonException)
         {
-            throw new CliFailure(ExitCode.Unreachable, "the coordinator's answer makes no sense to this version",
-                "use the mesh-coordinator program of the version that runs");
+            throw new CliFailure(ExitCode.Unreachable, "the coordinator's answer makes no sense to this version", OtherVersion(version));
         }
     }
 
-    private static CliFailure Refusal(HttpResponseMessage response, byte[] body)
+    /// <summary>What to do about a coordinator that does not understand this program, or the other way round.</summary>
+    private static string OtherVersion(string version) => version.Length > 0 && version != AdminQueries.Version
+        ? $"the coordinator is of version {version}, this program of {AdminQueries.Version}: use the program of the version that runs"
+        : "use the mesh-coordinator program of the version that runs";
+
+    private static string Printable(string text) => string.Concat(text.Where(c => c is > ' ' and <= '~').Take(40));
+
+    private static CliFailure Refusal(string version, HttpResponseMessage response, byte[] body)
     {
         Problem? problem = null;
         try
@@ -184,8 +198,10 @@ internal sealed class AdminClient : IDisposable
         }
         return problem is null
             ? new CliFailure(ExitCode.Refused, $"the coordinator answered with status {(int)response.StatusCode}",
-                "use the mesh-coordinator program of the version that runs")
-            : new CliFailure(problem.Type == ProblemType.Token ? ExitCode.TokenRefused : ExitCode.Refused, problem.Detail);
+                OtherVersion(version))
+            : new CliFailure(problem.Type == ProblemType.Token ? ExitCode.TokenRefused : ExitCode.Refused, problem.Detail,
+                // An address or a member that one of the two does not know.
+                version != AdminQueries.Version && problem.Status is 400 or 404 or 405 ? OtherVersion(version) : null);
     }
 
     private static CliFailure Explain(Exception e, JoinLink link, TrustVerdict? verdict)

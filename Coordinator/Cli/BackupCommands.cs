@@ -26,6 +26,8 @@ internal static class BackupCommands
                 string path = Path.GetFullPath(line.GetRequiredValue(output));
                 await WriteAsync(path, file => client.CopyAsync(Paths.Backup, file, cancellation));
                 terminal.Note($"{path} is written ({new FileInfo(path).Length.ToString("N0", CultureInfo.InvariantCulture)} bytes); it holds the coordinator's keys");
+                if (client.Authority is not null)
+                    terminal.Note("the root key is not among them, since it leaves through the socket alone: keep a 'root export' beside it");
                 return ExitCode.Ok;
             },
             output);
@@ -48,6 +50,8 @@ internal static class BackupCommands
             {
                 terminal.Line($"restored the coordinator {manifest.Pin} as of {Terminal.Time(manifest.CreatedAt)}");
                 foreach (var network in manifest.Networks) terminal.Line($"network {network.Name} at position {network.Position}");
+                if (manifest.Files.All(file => file.Path != "root.key"))
+                    terminal.Note("the root key was not in the backup: it works on, and once a year needs 'root renew --key-file' with an exported one");
             }
             return ExitCode.Ok;
         }));

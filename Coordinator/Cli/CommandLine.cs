@@ -26,13 +26,13 @@ internal static class CommandLine
     {
         var root = new RootCommand(Description)
         {
-            ServeCommand.Create(terminal), StatusCommands.Status(terminal), KeysCommand.Create(terminal), NodesCommand.Create(terminal),
+            ServeCommand.Create(terminal), StatusCommands.Status(terminal), KeysCommand.Create(terminal), UsersCommand.Create(terminal), NodesCommand.Create(terminal),
             PolicyCommand.Create(terminal), LogCommand.Create(terminal), NetworksCommand.Create(terminal), TokensCommand.Create(terminal),
             RootKeyCommand.Create(terminal),
-            BackupCommands.Backup(terminal), BackupCommands.Restore(terminal),
+            BackupCommands.Backup(terminal), BackupCommands.Restore(terminal), CompletionCommand.Create(terminal),
         };
         var line = root.Parse(args);
-        if (line.Errors.Count > 0)
+        if (line.Errors.Count > 0 && !CompletionCommand.IsQuestion(args))
         {
             foreach (var error in line.Errors) terminal.Note($"mesh-coordinator: {error.Message}");
             terminal.Note("  see 'mesh-coordinator --help', or --help after a verb");

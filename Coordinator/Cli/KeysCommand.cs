@@ -15,10 +15,11 @@ internal static class KeysCommand
     private static Command CreateKey(Terminal terminal)
     {
         var network = CommonOptions.Network();
-        var user = new Option<string?>("--user") { Description = "Whom the machines will belong to", HelpName = "NAME" };
-        var tags = new Option<string[]>("--tag") { Description = "A tag that the machines will have, tag:NAME; may be repeated", HelpName = "TAG" };
+        var user = new Option<string?>("--user") { Description = "The user whom the machines will belong to, from 'users list'", HelpName = "NAME" };
+        var tags = new Option<string[]>("--tag") { Description = "A tag that the machines will have, tag:NAME; may be repeated. Tagged machines belong to nobody", HelpName = "TAG" };
         var reusable = new Option<bool>("--reusable") { Description = "Lets in more than one machine" };
         var ephemeral = new Option<bool>("--ephemeral") { Description = "Machines are deleted when they leave" };
+        var preApproved = new Option<bool>("--pre-approved") { Description = "Its machines need no approval where the network asks for it" };
         var expires = new Option<string>("--expires")
         {
             Description = "How long the key is good: 90m, 24h, 7d, or never", DefaultValueFactory = _ => "24h", HelpName = "TIME",
@@ -31,7 +32,7 @@ internal static class KeysCommand
                 var model = new CreateKeyModel
                 {
                     User = line.GetValue(user), Tags = line.GetValue(tags), Reusable = line.GetValue(reusable),
-                    Ephemeral = line.GetValue(ephemeral), ExpiresInSeconds = ParseLifetime(line.GetValue(expires)!),
+                    Ephemeral = line.GetValue(ephemeral), PreApproved = line.GetValue(preApproved), ExpiresInSeconds = ParseLifetime(line.GetValue(expires)!),
                 };
                 var created = await client.SendAsync(
                     HttpMethod.Post, Paths.Keys(line.GetValue(network)!), model, AdminJson.Default.CreateKeyModel,
@@ -40,7 +41,7 @@ internal static class KeysCommand
                 else terminal.Line(created.Link);
                 return ExitCode.Ok;
             },
-            network, user, tags, reusable, ephemeral, expires);
+            network, user, tags, reusable, ephemeral, preApproved, expires);
     }
 
     private static Command List(Terminal terminal)
@@ -59,7 +60,7 @@ internal static class KeysCommand
                         [.. keys.Items.Select(k => new[]
                         {
                             k.Id.ToString(CultureInfo.InvariantCulture), k.Status,
-                            (k.Reusable ? "reusable" : "single-use") + (k.Ephemeral ? ", ephemeral" : ""),
+                            (k.Reusable ? "reusable" : "single-use") + (k.Ephemeral ? ", ephemeral" : "") + (k.PreApproved ? ", pre-approved" : ""),
                             k.Uses.ToString(CultureInfo.InvariantCulture), k.User ?? "-", k.Tags.Count == 0 ? "-" : string.Join(' ', k.Tags),
                             Terminal.Time(k.CreatedAt), Terminal.Time(k.ExpiresAt, "never"),
                         })],

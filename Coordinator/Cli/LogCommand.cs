@@ -57,7 +57,7 @@ internal static class LogCommand
     private static Command Erase(Terminal terminal)
     {
         var network = CommonOptions.Network();
-        var user = new Option<string?>("--user") { Description = "The person, as keys and machines name him", HelpName = "NAME" };
+        var user = new Option<string?>("--user") { Description = "A deleted person, by any login that he had", HelpName = "NAME" };
         var node = new Option<ulong?>("--node") { Description = "The id of a deleted machine", HelpName = "ID" };
         var yes = Confirmation.Yes();
         return AdminVerb.Create(

@@ -4,20 +4,21 @@ using Mesh.Coordinator.Admin;
 
 namespace Mesh.Coordinator.Cli;
 
-/// <summary>networks create | list | delete | keep.</summary>
+/// <summary>networks create | list | set | delete | keep.</summary>
 internal static class NetworksCommand
 {
     public static Command Create(Terminal terminal) => new("networks", "The networks of a coordinator, each apart from the others")
     {
-        CreateNetwork(terminal), List(terminal), Delete(terminal), Keep(terminal),
+        CreateNetwork(terminal), List(terminal), Set(terminal), Delete(terminal), Keep(terminal),
     };
 
     public static void Print(Terminal terminal, IReadOnlyList<NetworkModel> networks) => terminal.Table(
-        ["NETWORK", "POLICY", "NODES", "ONLINE", "POSITION", "IPV4", "IPV6", "STATE"],
+        ["NETWORK", "POLICY", "NODES", "ONLINE", "POSITION", "IPV4", "IPV6", "APPROVAL", "EXPIRY", "KEY CHANGE", "STATE"],
         [.. networks.Select(n => new[]
         {
             n.Name, n.Policy, n.Nodes.ToString(CultureInfo.InvariantCulture), n.Online.ToString(CultureInfo.InvariantCulture),
             n.Position.ToString(CultureInfo.InvariantCulture), n.Ipv4Pool, n.Ipv6Prefix,
+            n.ApprovalRequired ? "required" : "-", Days(n.NodeLifetimeSeconds), Days(n.KeyRotationSeconds),
             n.PurgeAt is null ? "served" : $"deleted, gone at {Terminal.Time(n.PurgeAt)}",
         })],
         "no networks; 'mesh-coordinator networks create NAME' makes one");
@@ -51,6 +52,45 @@ internal static class NetworksCommand
             else Print(terminal, networks.Items);
             return ExitCode.Ok;
         });
+
+    private static Command Set(Terminal terminal)
+    {
+        var name = new Argument<string>("NAME") { Description = "The network" };
+        var approval = new Option<string?>("--approval") { Description = "on: every new machine waits for 'nodes approve', unless its key is --pre-approved; or off", HelpName = "on|off" };
+        approval.AcceptOnlyFromAmong("on", "off");
+        var expiry = new Option<string?>("--expiry") { Description = "How long users' machines stay authorised from now on (180d unless set): 90d, 24h, or never. 'nodes expire' changes it for one", HelpName = "TIME" };
+        var rotate = new Option<string?>("--rotate-keys") { Description = "How often machines change their node key (30d unless set): 7d, 12h, or never", HelpName = "TIME" };
+        return AdminVerb.Create(
+            "set", "Changes what holds for all machines of a network. What is not named stays as it is.",
+            "networks set default --approval on --expiry 90d --state-dir /var/lib/mesh-coordinator", terminal,
+            async (client, line, json, cancellation) =>
+            {
+                var model = new NetworkSettingsModel
+                {
+                    ApprovalRequired = line.GetValue(approval) is { } text ? text == "on" : null,
+                    NodeLifetimeSeconds = line.GetValue(expiry) is { } lifetime ? KeysCommand.ParseLifetime(lifetime, "--expiry") : null,
+                    KeyRotationSeconds = line.GetValue(rotate) is { } interval ? KeysCommand.ParseLifetime(interval, "--rotate-keys") : null,
+                };
+                if (model == new NetworkSettingsModel())
+                    throw new CliFailure(ExitCode.Usage, "networks set takes one of --approval, --expiry and --rotate-keys; nothing was changed");
+                var changed = await client.SendAsync(
+                    HttpMethod.Post, Paths.Network(line.GetRequiredValue(name)) + "/settings", model, AdminJson.Default.NetworkSettingsModel,
+                    AdminJson.Default.NetworkModel, cancellation);
+                if (json) terminal.Json(changed, AdminJson.Default.NetworkModel);
+                else
+                {
+                    terminal.Line($"network {changed.Name}: approval {(changed.ApprovalRequired ? "required" : "not required")}, "
+                        + $"users' machines expire {After(changed.NodeLifetimeSeconds)}, node keys change {After(changed.KeyRotationSeconds)}");
+                }
+                return ExitCode.Ok;
+            },
+            name, approval, expiry, rotate);
+    }
+
+    private static string After(long seconds) => seconds == 0 ? "never" : $"after {Days(seconds)}";
+
+    private static string Days(long seconds) => seconds == 0 ? "never"
+        : seconds % 86_400 == 0 ? $"{seconds / 86_400}d" : seconds % 3600 == 0 ? $"{seconds / 3600}h" : $"{seconds}s";
 
     private static Command Delete(Terminal terminal)
     {

@@ -4,7 +4,7 @@ using Mesh.Coordinator.Admin;
 
 namespace Mesh.Coordinator.Cli;
 
-/// <summary>nodes show | rename | expire | delete.</summary>
+/// <summary>nodes show | rename | expire | tag | delete.</summary>
 internal static class NodeVerbs
 {
     public static Command Show(Terminal terminal)
@@ -65,6 +65,25 @@ internal static class NodeVerbs
             network, node, when);
     }
 
+    public static Command Tag(Terminal terminal)
+    {
+        var network = CommonOptions.Network();
+        var node = NodeArgument();
+        var tags = new Argument<string[]>("TAG") { Description = "tag:NAME, one or more; they replace those it has", Arity = ArgumentArity.OneOrMore };
+        return AdminVerb.Create(
+            "tag", "Gives a machine tags in place of those it has. It then belongs to nobody, and its authorisation has no end.",
+            "nodes tag web tag:web tag:prod --state-dir /var/lib/mesh-coordinator", terminal,
+            async (client, line, json, cancellation) =>
+            {
+                var tagged = await client.SendAsync(
+                    HttpMethod.Post, Paths.Node(line.GetValue(network)!, line.GetRequiredValue(node)) + "/tag", new TagNodeModel(line.GetRequiredValue(tags)),
+                    AdminJson.Default.TagNodeModel, AdminJson.Default.NodeModel, cancellation);
+                Say(terminal, tagged, json, $"node {tagged.Name} has {string.Join(' ', tagged.Tags)}");
+                return ExitCode.Ok;
+            },
+            network, node, tags);
+    }
+
     public static Command Delete(Terminal terminal)
     {
         var network = CommonOptions.Network();
@@ -106,8 +125,8 @@ internal static class NodeVerbs
             ("endpoints", node.Endpoints.Count == 0 ? "-" : string.Join(' ', node.Endpoints)), ("user", node.User ?? "-"),
             ("tags", node.Tags.Count == 0 ? "-" : string.Join(' ', node.Tags)), ("ephemeral", node.Ephemeral ? "yes" : "no"),
             ("created", Terminal.Time(node.CreatedAt)), ("expires", Terminal.Time(node.ExpiresAt, "never")),
-            ("let in by", node.PreAuthKeyId == 0 ? "-" : $"pre-auth key {node.PreAuthKeyId}"), ("host", Host(node)),
-            ("node key", node.NodeKey), ("machine key", node.MachineKey),
+            ("let in by", node.PreAuthKeyId == 0 ? "an administrator" : $"pre-auth key {node.PreAuthKeyId}"), ("host", Host(node)),
+            ("node key", $"{node.NodeKey} since {Terminal.Time(node.KeyChangedAt)}{(node.KeyRotating ? ", changing" : "")}"), ("machine key", node.MachineKey),
         ];
         foreach (var (label, value) in rows) terminal.Line($"{label,-12} {value}");
     }

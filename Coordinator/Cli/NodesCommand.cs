@@ -9,30 +9,40 @@ internal static class NodesCommand
 {
     public static Command Create(Terminal terminal) => new("nodes", "The machines of a network") 
     {
-        List(terminal), NodeVerbs.Show(terminal), NodeVerbs.Rename(terminal), NodeVerbs.Expire(terminal), NodeVerbs.Delete(terminal),
+        List(terminal), ApproveCommand.Create(terminal), NodeVerbs.Show(terminal), NodeVerbs.Rename(terminal), NodeVerbs.Expire(terminal), NodeVerbs.Tag(terminal), NodeVerbs.Delete(terminal),
     };
 
     private static Command List(Terminal terminal)
     {
         var network = CommonOptions.Network();
         return AdminVerb.Create(
-            "list", "Lists the machines of a network.", "nodes list --state-dir /var/lib/mesh-coordinator --json", terminal,
+            "list", "Lists the machines of a network, and those that wait to be let in.", "nodes list --state-dir /var/lib/mesh-coordinator --json", terminal,
             async (client, line, json, cancellation) =>
             {
-                var nodes = await client.ListAsync(Paths.Nodes(line.GetValue(network)!), AdminJson.Default.ListModelNodeModel, cancellation);
-                if (json) terminal.Json(nodes, AdminJson.Default.ListModelNodeModel);
-                else
+                string name = line.GetValue(network)!;
+                var nodes = await client.ListAsync(Paths.Nodes(name), AdminJson.Default.ListModelNodeModel, cancellation);
+                var waiting = await client.GetAsync(Paths.Waiting(name), AdminJson.Default.ListModelWaitingMachineModel, cancellation);
+                if (json)
                 {
-                    terminal.Table(
-                        ["NAME", "ADDRESSES", "STATE", "ONLINE", "LAST SEEN", "USER", "TAGS", "EXPIRES", "ID"],
-                        [.. nodes.Items.OrderBy(n => n.Name, StringComparer.Ordinal).Select(n => new[]
-                        {
-                            n.Name, string.Join(' ', n.Addresses), n.State, n.Online ? "yes" : "no", Terminal.Time(n.LastSeen),
-                            n.User ?? "-", n.Tags.Count == 0 ? "-" : string.Join(' ', n.Tags), Terminal.Time(n.ExpiresAt, "never"),
-                            n.Id.ToString(CultureInfo.InvariantCulture),
-                        })],
-                        "no machines yet; 'mesh-coordinator keys create' prints a link to join one with");
+                    terminal.Json(new NodesOutput(nodes.Items, waiting.Items), AdminJson.Default.NodesOutput);
+                    return ExitCode.Ok;
                 }
+                terminal.Table(
+                    ["NAME", "ADDRESSES", "STATE", "ONLINE", "LAST SEEN", "USER", "TAGS", "EXPIRES", "ID"],
+                    [.. nodes.Items.OrderBy(n => n.Name, StringComparer.Ordinal).Select(n => new[]
+                    {
+                        n.Name, string.Join(' ', n.Addresses), n.State, n.Online ? "yes" : "no", Terminal.Time(n.LastSeen),
+                        n.User ?? "-", n.Tags.Count == 0 ? "-" : string.Join(' ', n.Tags),
+                        Terminal.Time(n.ExpiresAt, "never") + (n.ExpiresSoon ? " (soon)" : ""), n.Id.ToString(CultureInfo.InvariantCulture),
+                    })],
+                    "no machines yet; 'mesh-coordinator keys create' prints a link to join one with");
+                if (waiting.Items.Count > 0)
+                {
+                    terminal.Line("");
+                    ApproveCommand.Print(terminal, waiting.Items);
+                }
+                if (nodes.Items.Count(n => n.ExpiresSoon) is > 0 and var soon)
+                    terminal.Note($"{soon} machine(s) will expire within 14 days; 'nodes expire NODE --in 180d' gives one more time");
                 return ExitCode.Ok;
             },
             network);

@@ -16,6 +16,15 @@ internal static class Paths
     /// <param name="node">An id or a name; whatever it is, it stays one segment.</param>
     public static string Node(string network, string node) => $"{Nodes(network)}/{Uri.EscapeDataString(node)}";
 
+    public static string Waiting(string network) => Of(network, "waiting");
+
+    public static string Approve(string network) => Of(network, "approve");
+
+    /// <param name="user">An id or a name.</param>
+    public static string User(string network, string user) => $"{Users(network)}/{Uri.EscapeDataString(user)}";
+
+    public static string Users(string network) => Of(network, "users");
+
     public static string Keys(string network) => Of(network, "keys");
 
     public static string Nodes(string network) => Of(network, "nodes");

@@ -142,6 +142,8 @@ internal static class RootKeyCommand
                     HttpMethod.Post, Paths.Root + "/switch", new SwitchRootModel(next), AdminJson.Default.SwitchRootModel, AdminJson.Default.RootModel, cancellation);
                 if (json) terminal.Json(now, AdminJson.Default.RootModel);
                 else terminal.Line($"the pin is {now.Pin}");
+                if (client.Authority is { } authority) terminal.Note($"from now on: --coordinator mesh://{authority}/{now.Pin}");
+                terminal.Note("join links made before carry the old pin and let nobody in any more; 'keys create' makes new ones");
                 return ExitCode.Ok;
             },
             yes);

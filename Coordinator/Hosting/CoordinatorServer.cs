@@ -90,14 +90,16 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
             var challenges = Opened(opened, new ChallengeTable(clock));
             var retirement = Opened(opened, new PreviousKeyRetirement(clock, loggers.CreateLogger<PreviousKeyRetirement>()));
             var directory = new NetworkDirectory(state.Networks, keys.Log, clock, loggers.CreateLogger<NetworkRuntime>());
+            byte[] tokenKey = TokenKey(state);
+            var waiting = new WaitingRoom(HKDF.DeriveKey(HashAlgorithmName.SHA256, tokenKey, ResumeToken.KeyBytes, info: "mesh approval codes"u8.ToArray()), clock);
             var networks = Opened(opened, new NetworkSet(
-                directory, keys, retirement, TokenKey(state), clock, metrics, loggers.CreateLogger<MapHub>()));
+                directory, keys, retirement, waiting, tokenKey, clock, metrics, loggers.CreateLogger<MapHub>()));
             await networks.OpenAllAsync();
 
             int perSecond = options.RequestsPerSecondPerAddress;
             var pipeline = new NodeApiPipeline(
                 [
-                    .. new RegistrationCalls(networks, challenges, retirement, clock).Calls,
+                    .. new RegistrationCalls(networks, challenges, retirement, waiting, clock).Calls,
                     .. new MapCalls(networks, keys, new ForkWatch(loggers.CreateLogger<ForkWatch>()), new HostFactGate(clock)).Calls,
                 ],
                 new AddressRateLimiter(clock, perSecond, 4 * perSecond), new AddressRateLimiter(clock, perSecond, 4 * perSecond),
@@ -108,7 +110,7 @@ internal sealed partial class CoordinatorServer : IAsyncDisposable
             var endPoint = BoundTo(nodeApi, options.Listen);
             var links = new JoinLinks(() => keys.Pin, options.PublicHost, endPoint);
             JoinLinks? adminLinks = null;
-            var admin = new AdminContext(state, networks, keys, tokens, links, () => adminLinks?.Address, clock);
+            var admin = new AdminContext(state, networks, waiting, keys, tokens, links, () => adminLinks?.Address, clock);
             var adminApi = Opened(opened, BuildAdminApi(
                 admin, null, kestrel => AdminListener.Configure(kestrel, state.AdminSocket), loggers, configureLogging));
             List<WebApplication> adminApis = [adminApi];

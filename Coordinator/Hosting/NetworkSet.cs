@@ -17,7 +17,7 @@ namespace Mesh.Coordinator.Hosting;
 /// reached through another: each has a directory, log, keys, runtime, presence and hub of its own. Thread-safe.
 /// </summary>
 internal sealed partial class NetworkSet(
-    NetworkDirectory directory, CoordinatorKeys keys, PreviousKeyRetirement retirement, byte[] tokenKey, TimeProvider clock, CoordinatorMetrics metrics,
+    NetworkDirectory directory, CoordinatorKeys keys, PreviousKeyRetirement retirement, WaitingRoom waiting, byte[] tokenKey, TimeProvider clock, CoordinatorMetrics metrics,
     ILogger<MapHub> log) : IAsyncDisposable
 {
     private static readonly TimeSpan PurgeInterval = TimeSpan.FromMinutes(1);
@@ -79,8 +79,8 @@ internal sealed partial class NetworkSet(
     {
         node = null!;
         if (Find(header, out network) is { } problem) return problem;
-        if (network.Runtime.State.FindByMachineKey(machine.Id) is not { } found || !found.IsMember(clock.GetUtcNow()))
-            return Problems.NotRegistered;
+        if (network.Runtime.State.FindByMachineKey(machine.Id) is not { } found) return Problems.NotRegistered;
+        if (!found.IsMember(clock.GetUtcNow())) return found is { Approved: true, LoggedOut: false } ? Problems.Expired : Problems.NotRegistered;
         node = found;
         return null;
     }
@@ -171,6 +171,7 @@ internal sealed partial class NetworkSet(
         runtime.StateChanged += change => ServeOrNot(hub, change);
         if (runtime.State.PurgeAt is not null) hub.Stop();
         retirement.Watch(network);
+        waiting.Watch(runtime);
         _networks[name] = network;
         _ = WatchAsync(runtime);
         return network;

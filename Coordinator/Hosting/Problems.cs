@@ -43,6 +43,12 @@ internal static class Problems
     public static Problem NotRegistered { get; } = new(403, ProblemType.NotRegistered, "Not a member",
         "This machine is not a member of the network. Join with a join link: mesh up LINK.");
 
+    public static Problem Expired { get; } = new(403, ProblemType.Expired, "Authorisation ended",
+        "This machine's authorisation has ended. Let it in again with a new link, or have it approved: mesh up LINK.");
+
+    public static Problem WaitingRoomFull { get; } = new(429, ProblemType.Busy, "Too many machines wait",
+        "Too many machines wait for approval. Ask an administrator for a link with a key, or try again later.") { RetryAfter = TimeSpan.FromSeconds(30) };
+
     public static Problem Invalid(string field, string rule) =>
         new(400, ProblemType.Malformed, "Invalid field", $"{field}: {rule}", field);
 }

@@ -7,9 +7,14 @@ public enum EventKind : ushort
     NetworkDeletionScheduled = 2,
     NetworkDeletionCancelled = 3,
     DataErased = 4,
+    NetworkSettingsChanged = 5,
 
     PreAuthKeyCreated = 16,
     PreAuthKeyRevoked = 17,
+
+    UserCreated = 24,
+    UserRenamed = 25,
+    UserDeleted = 26,
 
     NodeRegistered = 32,
     NodeReauthorized = 33,
@@ -22,6 +27,8 @@ public enum EventKind : ushort
     NodeExpirySet = 40,
     NodeExpired = 41,
     NodeSighted = 42,
+    NodeTagged = 43,
+    NodeApproved = 44,
 
     PolicySet = 64,
 }

@@ -29,6 +29,10 @@ internal sealed class ChangeIndex(long position, int capacity)
         NodeRenamed p => [p.Id],
         NodeExpirySet p => [p.Id],
         NodeExpired p => [p.Id],
+        NodeTagged p => [p.Id],
+        NodeApproved p => [p.Id],
+        // A user's name reaches no map but through the policy, which sees to the classes.
+        UserCreated or UserDeleted => [],
         DataErased or NodeSighted or NetworkDeletionScheduled or NetworkDeletionCancelled => [],
         NodeHostReported { CapabilitiesChanged: true } p => [p.Id],
         NodeHostReported or PreAuthKeyCreated or PreAuthKeyRevoked => [],

@@ -77,6 +77,7 @@ internal sealed class MapCalls(NetworkSet networks, CoordinatorKeys keys, ForkWa
             if (!endpoints.Any(e => e.Port == seen.Port && e.Address.Equals(seen.Address))) endpoints = endpoints.Add(seen);
         }
         network.Runtime.Presence.Report(node.Id, request.BootId.Span, endpoints);
+        if (request.AppliedPosition != 0) network.Hub.NoteApplied(node.Id, request.AppliedPosition);
         if (request.Fork is { } fork) forks.Report(network, node.Id, fork, keys);
         if (request.Host is { } host)
         {

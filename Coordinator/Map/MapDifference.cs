@@ -26,7 +26,7 @@ internal sealed record MapDifference(
         var before = new MapView(from.State, viewerId);
         var after = new MapView(state, viewerId);
         // The viewer's own move, or another policy, may change whom it sees: then everybody is looked at.
-        bool selfChanged = !SameEntry(entries, before.Viewer, after.Viewer);
+        bool selfChanged = !SameEntry(entries, before.Viewer, after.Viewer) || from.State.Settings != state.Settings;
         bool refilter = before.MayFilterDifferently(after);
         if (refilter) touched = null;
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Google.Protobuf;
 using Mesh.Coordinator.Hosting;
@@ -37,6 +38,9 @@ internal sealed partial class MapHub : IDisposable
     private readonly Dictionary<ulong, PollSession> _sessions = [];
     private readonly Dictionary<ClassId, HashSet<PollSession>> _byClass = [];
     private bool _stopping;
+
+    // By node id: the position of the map that it said it has.
+    private readonly ConcurrentDictionary<ulong, long> _applied = new();
 
     private readonly Lock _pendingLock = new();
     private HashSet<ClassId> _pendingClasses = [];
@@ -129,6 +133,25 @@ internal sealed partial class MapHub : IDisposable
         var reach = new Reach { NodeId = fromNode };
         reach.Endpoints.AddRange(endpoints);
         session?.AskToReach(reach);
+        return true;
+    }
+
+    /// <summary>
+    /// Takes in a node's word that it has applied the map of a position and keeps it. Who says so falsely harms his own tunnels
+    /// alone: the peers' new keys are theirs to know.
+    /// </summary>
+    public void NoteApplied(ulong nodeId, ulong position)
+    {
+        if (position > (ulong)Runtime.State.Position) return;
+        _applied.AddOrUpdate(nodeId, (long)position, (_, before) => Math.Max(before, (long)position));
+    }
+
+    /// <summary>Whether every peer of a node that is online has said that it has the map of a position.</summary>
+    public bool HaveApplied(ulong nodeId, long position)
+    {
+        var presence = Runtime.Presence.Current;
+        foreach (var peer in new MapView(Runtime.State, nodeId).Peers())
+            if (presence.IsOnline(peer.Id) && _applied.GetValueOrDefault(peer.Id, -1) < position) return false;
         return true;
     }
 
@@ -235,6 +258,7 @@ internal sealed partial class MapHub : IDisposable
     private void Forget(ulong nodeId)
     {
         Entries.Forget(nodeId);
+        _applied.TryRemove(nodeId, out _);
         Runtime.Presence.Forget(nodeId);
     }
 

@@ -57,6 +57,7 @@ internal readonly struct MapView(NetworkState state, ulong viewerId)
             ExpiresAtMs = viewer.ExpiresAt?.ToUnixTimeMilliseconds() ?? 0,
             NodeKey = ByteString.CopyFrom(viewer.NodeKey.AsSpan()),
             Observed = observed,
+            RotateKeyAtMs = State.Settings.RotationDue(viewer)?.ToUnixTimeMilliseconds() ?? 0,
         };
         self.Addresses.AddRange(PeerEntry.OwnPrefixes(viewer));
         return self;

@@ -141,7 +141,7 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
         var presence = hub.Runtime.Presence.Current;
         var (state, head) = hub.Runtime.Current;
         var view = new MapView(state, NodeId);
-        if (view.Viewer is null) return await RemovedAsync(frames);
+        if (view.Viewer is null) return await RemovedAsync(frames, state);
         var snapshot = new Snapshot
         {
             ResumeToken = TokenFor(state, presence),
@@ -161,7 +161,7 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
         var presence = hub.Runtime.Presence.Current;
         var (state, head) = hub.Runtime.Current;
         var view = new MapView(state, NodeId);
-        if (view.Viewer is null) return await RemovedAsync(frames);
+        if (view.Viewer is null) return await RemovedAsync(frames, state);
         var difference = MapDifference.Between(
             from, state, presence, NodeId, hub.Entries, hub.TouchedBetween(from, state), hub.MovedBetween(from, presence));
         var nextRoot = hub.NextRootFor(Root);
@@ -205,9 +205,10 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
         return outcome;
     }
 
-    private static async ValueTask<FrameOutcome> RemovedAsync(MapFrames frames)
+    private async ValueTask<FrameOutcome> RemovedAsync(MapFrames frames, NetworkState state)
     {
-        await NoticeAsync(frames, NoticeKind.Removed);
+        bool expired = state.FindNode(NodeId) is { Approved: true, LoggedOut: false };
+        await NoticeAsync(frames, expired ? NoticeKind.Expired : NoticeKind.Removed);
         return FrameOutcome.ReaderGone;
     }
 

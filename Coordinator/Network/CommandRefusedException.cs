@@ -13,8 +13,12 @@ public enum RefusalReason
     /// <summary>Another machine holds the node key, now or as its previous one.</summary>
     NodeKeyInUse,
     NodeUnknown,
+    UserUnknown,
 
-    /// <summary>Another node of the network has the name.</summary>
+    /// <summary>The policy does not let the user give the tag.</summary>
+    TagNotOwned,
+
+    /// <summary>Another node, or another user, of the network has the name.</summary>
     NameTaken,
 
     /// <summary>The node logged out, is not approved, or its authorisation ended.</summary>

@@ -64,6 +64,8 @@ public sealed record LogLine(NetworkEvent Event, string Who, ulong NodeId, strin
         NodeExpirySet p => p.Id,
         NodeExpired p => p.Id,
         NodeSighted p => p.Id,
+        NodeTagged p => p.Id,
+        NodeApproved p => p.Id,
         _ => 0,
     };
 
@@ -73,10 +75,15 @@ public sealed record LogLine(NetworkEvent Event, string Who, ulong NodeId, strin
         NetworkCreated p => $"network {p.Name} created with {p.Ipv4Pool} and {p.Ipv6Prefix}",
         NetworkDeletionScheduled p => $"network deleted, to be removed at {At(p.PurgeAtMs)}",
         NetworkDeletionCancelled => "deletion of the network taken back",
-        DataErased p => $"data of {p.Nodes.Count} nodes and {p.PreAuthKeyIds.Count} pre-auth keys erased from {p.Positions.Count} events",
+        DataErased p => $"data of {p.UserIds.Count} users, {p.Nodes.Count} nodes and {p.PreAuthKeyIds.Count} pre-auth keys erased from {p.Positions.Count} events",
         PreAuthKeyCreated p => $"pre-auth key {p.Id} created{Traits(p)}",
         PreAuthKeyRevoked p => $"pre-auth key {p.Id} revoked",
+        UserCreated p => $"user {p.Name} created as user {p.Id}",
+        UserRenamed p => $"user {p.Id} renamed to {p.Name}",
+        UserDeleted p => $"user {p.Id} deleted",
         NodeRegistered p => $"node {p.Name} registered ({Address(p.Ipv4)}, {Address(p.Ipv6)}){By(p.PreAuthKeyId)}{For(p.User, p.Tags)}",
+        NodeApproved p => $"node {node} approved{For(p.User, p.Tags)}",
+        NetworkSettingsChanged p => $"settings changed: {NetworkSettings.Read(p.ApprovalRequired, p.NodeLifetimeMs, p.KeyRotationMs)}",
         NodeReauthorized p => $"node {node} let in again{By(p.PreAuthKeyId)}{For(p.User, p.Tags)}",
         NodeKeyChanged p => $"node {node} changed its node key{(p.KeepPrevious ? "; the one before is still answered" : "")}",
         NodeKeyRetired => $"node {node} gave up its previous node key",
@@ -86,13 +93,14 @@ public sealed record LogLine(NetworkEvent Event, string Who, ulong NodeId, strin
         NodeRenamed p => $"node {node} renamed to {p.Name}",
         NodeExpirySet p => p.ExpiresAtMs == 0 ? $"node {node} made to expire never" : $"node {node} made to expire at {At(p.ExpiresAtMs)}",
         NodeExpired => $"node {node} expired",
+        NodeTagged p => $"node {node} tagged {string.Join(", ", p.Tags)}",
         NodeSighted => $"node {node} came back just before its deletion",
         PolicySet p => p.Preset == PolicySet.Types.Preset.AllowAll ? "policy set to allow-all" : "policy set to deny-all",
         _ => e.Header.Kind.ToString(),
     };
 
     private static string Traits(PreAuthKeyCreated key) =>
-        (key.Reusable ? ", reusable" : "") + (key.Ephemeral ? ", for ephemeral nodes" : "") + For(key.User, key.Tags)
+        (key.Reusable ? ", reusable" : "") + (key.Ephemeral ? ", for ephemeral nodes" : "") + (key.PreApproved ? ", pre-approved" : "") + For(key.User, key.Tags)
         + (key.ExpiresAtMs == 0 ? ", never expires" : $", until {At(key.ExpiresAtMs)}");
 
     private static string By(ulong keyId) => keyId == 0 ? "" : $" by pre-auth key {keyId}";

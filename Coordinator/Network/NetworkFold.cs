@@ -30,11 +30,19 @@ public static class NetworkFold
             NetworkDeletionScheduled p => state with { PurgeAt = DateTimeOffset.FromUnixTimeMilliseconds(p.PurgeAtMs) },
             NetworkDeletionCancelled => state with { PurgeAt = null },
             DataErased p => Erase(state, p),
+            NetworkSettingsChanged p => state with { Settings = NetworkSettings.Read(p.ApprovalRequired, p.NodeLifetimeMs, p.KeyRotationMs) },
             PreAuthKeyCreated p => CreateKey(state, p, e.Header.Time),
             PreAuthKeyRevoked p => UpdateKey(state, p.Id, key => key with { RevokedAt = key.RevokedAt ?? e.Header.Time }),
+            UserCreated p => CreateUser(state, p, e.Header.Time),
+            UserRenamed p => RenameUser(state, p),
+            UserDeleted p => DeleteUser(state, p.Id),
             NodeRegistered p => Register(state, p, e.Header),
-            NodeReauthorized p => Reauthorize(state, p, e.Header.Position),
-            NodeKeyChanged p => ChangeKey(state, p),
+            NodeReauthorized p => Reauthorize(state, p, e.Header),
+            NodeApproved p => UpdateNode(state, p.Id, node => node with
+            {
+                Approved = true, OwnerId = p.OwnerId, User = p.User, Tags = [.. p.Tags], ExpiresAt = ReadTime(p.ExpiresAtMs), SightedAt = e.Header.Position,
+            }),
+            NodeKeyChanged p => ChangeKey(state, p, e.Header.Time),
             NodeKeyRetired p => UpdateNode(state, p.Id, node => node with { PreviousNodeKey = null }),
             NodeLoggedOut p => UpdateNode(state, p.Id, node => node with { LoggedOut = true, PreviousNodeKey = null }),
             NodeDeleted p => Delete(state, p.Id),
@@ -43,6 +51,7 @@ public static class NetworkFold
             NodeExpirySet p => UpdateNode(state, p.Id, node => SetExpiry(node, ReadTime(p.ExpiresAtMs), e.Header.Time)),
             NodeExpired p => UpdateNode(state, p.Id, node => node with { Expired = true, PreviousNodeKey = null }),
             NodeSighted p => UpdateNode(state, p.Id, node => node with { SightedAt = e.Header.Position }),
+            NodeTagged p => UpdateNode(state, p.Id, node => node with { Tags = [.. p.Tags], OwnerId = 0, User = "", ExpiresAt = null, Expired = false }),
             PolicySet p => SetPolicy(state, p, e.Header.Position),
             _ => throw new ArgumentException($"No fold for {e.Payload.Descriptor.FullName}.", nameof(e)),
         };
@@ -66,9 +75,12 @@ public static class NetworkFold
             Addresses = AddressPool.Create(plan),
             PreAuthKeys = ImmutableDictionary<ulong, PreAuthKey>.Empty,
             PreAuthKeysByHash = ImmutableDictionary<Bytes32, ulong>.Empty,
+            Users = ImmutableDictionary<ulong, User>.Empty,
+            UsersByName = ImmutableDictionary.Create<string, ulong>(StringComparer.Ordinal),
             Policy = CompiledPolicy.DenyAll,
             NextNodeId = e.FirstNodeId,
             NextPreAuthKeyId = 1,
+            NextUserId = 1,
         };
     }
 
@@ -89,6 +101,7 @@ public static class NetworkFold
             PreAuthKeysByHash = state.PreAuthKeysByHash.RemoveRange(hashes),
             NextNodeId = e.Nodes.Select(node => node.Id + 1).Append(state.NextNodeId).Max(),
             NextPreAuthKeyId = e.PreAuthKeyIds.Select(id => id + 1).Append(state.NextPreAuthKeyId).Max(),
+            NextUserId = e.UserIds.Select(id => id + 1).Append(state.NextUserId).Max(),
         };
     }
 
@@ -100,6 +113,8 @@ public static class NetworkFold
             Hash = new Bytes32(e.Hash.Span),
             Reusable = e.Reusable,
             Ephemeral = e.Ephemeral,
+            PreApproved = e.PreApproved,
+            UserId = e.UserId,
             User = e.User,
             Tags = [.. e.Tags],
             CreatedAt = time,
@@ -112,6 +127,37 @@ public static class NetworkFold
             NextPreAuthKeyId = Math.Max(state.NextPreAuthKeyId, key.Id + 1),
         };
     }
+
+    private static NetworkState CreateUser(NetworkState state, UserCreated e, DateTimeOffset time)
+    {
+        var user = new User { Id = e.Id, Name = e.Name, DisplayName = e.DisplayName, Email = e.Email, CreatedAt = time };
+        return state with
+        {
+            Users = state.Users.SetItem(user.Id, user),
+            UsersByName = state.UsersByName.SetItem(user.Name, user.Id),
+            NextUserId = Math.Max(state.NextUserId, user.Id + 1),
+        };
+    }
+
+    private static NetworkState RenameUser(NetworkState state, UserRenamed e)
+    {
+        if (!state.Users.TryGetValue(e.Id, out var user))
+            return state;
+        state = state with
+        {
+            Users = state.Users.SetItem(e.Id, user with { Name = e.Name }),
+            UsersByName = state.UsersByName.Remove(user.Name).SetItem(e.Name, e.Id),
+            PreAuthKeys = state.PreAuthKeys.SetItems(state.PreAuthKeys.Values.Where(key => key.UserId == e.Id)
+                .Select(key => KeyValuePair.Create(key.Id, key with { User = e.Name }))),
+        };
+        foreach (var node in state.NodesOf(e.Id))
+            state = UpdateNode(state, node.Id, owned => owned with { User = e.Name });
+        return state;
+    }
+
+    private static NetworkState DeleteUser(NetworkState state, ulong id) => state.Users.TryGetValue(id, out var user)
+        ? state with { Users = state.Users.Remove(id), UsersByName = state.UsersByName.Remove(user.Name) }
+        : state;
 
     private static NetworkState Register(NetworkState state, NodeRegistered e, EventHeader header)
     {
@@ -127,6 +173,7 @@ public static class NetworkFold
             IPv4 = new IPAddress(e.Ipv4.Span),
             IPv6 = new IPAddress(e.Ipv6.Span),
             CreatedAt = header.Time,
+            KeyChangedAt = header.Time,
             SightedAt = header.Position,
             ExpiresAt = ReadTime(e.ExpiresAtMs),
             Approved = e.Approved,
@@ -146,11 +193,12 @@ public static class NetworkFold
         };
     }
 
-    private static NetworkState Reauthorize(NetworkState state, NodeReauthorized e, long position) =>
+    private static NetworkState Reauthorize(NetworkState state, NodeReauthorized e, EventHeader header) =>
         UpdateNode(CountUse(state, e.PreAuthKeyId), e.Id, node => node with
         {
             NodeKey = new X25519PublicKey(e.NodeKey.Span),
             PreviousNodeKey = null,
+            KeyChangedAt = header.Time,
             OwnerId = e.OwnerId,
             User = e.User,
             Tags = [.. e.Tags],
@@ -160,13 +208,14 @@ public static class NetworkFold
             PreAuthKeyId = e.PreAuthKeyId,
             LoggedOut = false,
             Expired = false,
-            SightedAt = position,
+            SightedAt = header.Position,
         });
 
-    private static NetworkState ChangeKey(NetworkState state, NodeKeyChanged e) => UpdateNode(state, e.Id, node => node with
+    private static NetworkState ChangeKey(NetworkState state, NodeKeyChanged e, DateTimeOffset time) => UpdateNode(state, e.Id, node => node with
     {
         NodeKey = new X25519PublicKey(e.NodeKey.Span),
         PreviousNodeKey = e.KeepPrevious ? node.NodeKey : null,
+        KeyChangedAt = time,
     });
 
     private static NetworkState Rename(NetworkState state, NodeRenamed e)

@@ -11,6 +11,10 @@ public static class NetworkLimits
     /// <summary>Kept for ever, used and revoked ones too, because nodes and the log name them.</summary>
     public const int PreAuthKeys = 1_000_000;
 
+    public const int Users = 1_000_000;
+
+    public const int UserLabelChars = 254;
+
     public const int TagsPerNode = 32;
 
     public const int TagChars = 64;
@@ -33,6 +37,22 @@ public static class NetworkLimits
     public static readonly TimeSpan NetworkGrace = TimeSpan.FromDays(7);
 
     public static readonly TimeSpan MaxNetworkGrace = TimeSpan.FromDays(365);
+
+    /// <summary>Of a user's node, where the network says nothing else.</summary>
+    public static readonly TimeSpan NodeLifetime = TimeSpan.FromDays(180);
+
+    /// <summary>A node's owner and the administrators are warned so long ahead.</summary>
+    public static readonly TimeSpan ExpiryWarning = TimeSpan.FromDays(14);
+
+    /// <summary>Between two changes of a node key, where the network says nothing else.</summary>
+    public static readonly TimeSpan KeyRotation = TimeSpan.FromDays(30);
+
+    /// <summary>Less would have nodes change keys while the change before is still under way.</summary>
+    public static readonly TimeSpan MinKeyRotation = TimeSpan.FromMinutes(10);
+
+    public static readonly TimeSpan MinNodeLifetime = TimeSpan.FromMinutes(1);
+
+    public static readonly TimeSpan MaxSetting = TimeSpan.FromDays(3650);
 
     public static readonly TimeSpan PreAuthKeyLifetime = TimeSpan.FromHours(24);
 

@@ -5,20 +5,21 @@ namespace Mesh.Coordinator.Network;
 public sealed partial class NetworkRuntime
 {
     /// <summary>
-    /// Erases what the log says of a user for good: keys made for him, and his nodes, all of which must be deleted. The chain
+    /// Erases for good what the log says of a user who was deleted: his names and labels, keys made for him, and his nodes. The chain
     /// still verifies. Returns the positions. Backups made before keep what they hold.
     /// </summary>
     public async Task<IReadOnlyList<long>> EraseUserAsync(string user, Actor actor, IdempotencyKey key, CancellationToken cancellationToken)
     {
         if (user.Length == 0)
             throw NetworkValues.Invalid("A user's name is not empty.", "user");
-        if (State.Nodes.Values.FirstOrDefault(node => node.User == user) is { } node)
+        user = user.ToLowerInvariant();
+        var data = await PersonalData.OfUserAsync(this, user, cancellationToken).ConfigureAwait(false);
+        if (data.IsEmpty && State.FindUser(user) is not null)
         {
             throw new CommandRefusedException(
-                RefusalReason.StillInUse, $"Node {node.Name} belongs to that user. Delete it first ('mesh-coordinator nodes delete').");
+                RefusalReason.StillInUse, $"User {user} is in the network. Delete the user first ('mesh-coordinator users delete').");
         }
 
-        var data = await PersonalData.OfUserAsync(this, user, cancellationToken).ConfigureAwait(false);
         return await EraseAsync(data.ToCommand(), actor, key).ConfigureAwait(false);
     }
 

@@ -38,7 +38,13 @@ public sealed record NetworkState
 
     public required ImmutableDictionary<Bytes32, ulong> PreAuthKeysByHash { get; init; }
 
+    public required ImmutableDictionary<ulong, User> Users { get; init; }
+
+    public required ImmutableDictionary<string, ulong> UsersByName { get; init; }
+
     public required CompiledPolicy Policy { get; init; }
+
+    public NetworkSettings Settings { get; init; } = NetworkSettings.Default;
 
     /// <summary>The position of the event that set the policy, 0 for the policy that a network is born with.</summary>
     public long PolicyPosition { get; init; }
@@ -49,6 +55,8 @@ public sealed record NetworkState
     public required ulong NextNodeId { get; init; }
 
     public required ulong NextPreAuthKeyId { get; init; }
+
+    public required ulong NextUserId { get; init; }
 
     public Node? FindNode(ulong id) => Nodes.GetValueOrDefault(id);
 
@@ -61,6 +69,12 @@ public sealed record NetworkState
         NodesByNodeKey.TryGetValue(nodeKey, out var id) ? Nodes[id] : null;
 
     public Node? FindByName(string name) => Names.TryGet(name, out var id) ? Nodes[id] : null;
+
+    /// <param name="name">In lower case.</param>
+    public User? FindUser(string name) => UsersByName.TryGetValue(name, out var id) ? Users[id] : null;
+
+    /// <summary>The nodes that belong to a user; looks at every node.</summary>
+    public IEnumerable<Node> NodesOf(ulong userId) => Nodes.Values.Where(node => node.OwnerId == userId);
 
     public PreAuthKey? FindPreAuthKey(Bytes32 hash) =>
         PreAuthKeysByHash.TryGetValue(hash, out var id) ? PreAuthKeys[id] : null;

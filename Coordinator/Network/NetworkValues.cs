@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Text.RegularExpressions;
 
 namespace Mesh.Coordinator.Network;
@@ -8,11 +9,39 @@ internal static partial class NetworkValues
 {
     private static readonly HostFacts EmptyFacts = HostFacts.Unknown;
 
-    public static string CheckUser(string user)
+    /// <summary>In lower case: Ann@example.com and ann@example.com are one person.</summary>
+    public static string CheckUserName(string name)
     {
-        if (user.Length > NetworkLimits.UserChars || user.Any(c => char.IsControl(c) || char.IsSurrogate(c)))
-            throw Invalid($"A user name has at most {NetworkLimits.UserChars} characters, none of them control characters.", "user");
-        return user;
+        var canonical = name.ToLowerInvariant();
+        if (canonical.Length > NetworkLimits.UserChars || !UserNamePattern().IsMatch(canonical) || canonical.All(char.IsAsciiDigit))
+        {
+            throw Invalid(
+                $"A user's name has 1 to {NetworkLimits.UserChars} of a-z, 0-9 and . _ + - @, begins with a letter or digit, and is no mere number.", "name");
+        }
+
+        return canonical;
+    }
+
+    /// <summary>A text that is only shown.</summary>
+    public static string CheckLabel(string label, string field)
+    {
+        if (label.Length > NetworkLimits.UserLabelChars || label.Any(c => char.IsControl(c) || char.IsSurrogate(c) || char.GetUnicodeCategory(c) == UnicodeCategory.Format))
+            throw Invalid($"A label has at most {NetworkLimits.UserLabelChars} characters, none of them control or formatting characters.", field);
+        return label;
+    }
+
+    /// <summary>The user of that login.</summary>
+    public static User FindUser(NetworkState state, string name) =>
+        state.FindUser(name.ToLowerInvariant()) ?? throw new CommandRefusedException(
+            RefusalReason.UserUnknown, "This network has no such user; 'mesh-coordinator users create' makes one.") { Field = "user" };
+
+    /// <summary>Refuses tags that the policy does not let a user give; who administers without naming a user may give any.</summary>
+    public static void CheckTagRights(NetworkState state, User? user, ImmutableArray<string> tags)
+    {
+        if (user is null)
+            return;
+        foreach (var tag in tags.Where(tag => !state.Policy.MayGiveTag(user.Name, tag)))
+            throw new CommandRefusedException(RefusalReason.TagNotOwned, $"The policy's tagOwners do not let {user.Name} give {tag}.") { Field = "tags" };
     }
 
     /// <summary>Sorted, without duplicates.</summary>
@@ -53,8 +82,14 @@ internal static partial class NetworkValues
     public static CommandRefusedException UnknownNode(ulong id) =>
         new(RefusalReason.NodeUnknown, $"There is no node {id} in this network.") { Field = "node" };
 
+    public static CommandRefusedException UnknownUser(ulong id) =>
+        new(RefusalReason.UserUnknown, $"There is no user {id} in this network.") { Field = "user" };
+
     public static CommandRefusedException OtherCommand() =>
         Invalid("This idempotency key was used for another command. Choose a new one.", "Idempotency-Key");
+
+    [GeneratedRegex("^[a-z0-9][a-z0-9._+@-]*\\z", RegexOptions.CultureInvariant)]
+    private static partial Regex UserNamePattern();
 
     [GeneratedRegex("^tag:[a-zA-Z][a-zA-Z0-9-]*\\z", RegexOptions.CultureInvariant)]
     private static partial Regex TagPattern();

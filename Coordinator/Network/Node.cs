@@ -21,13 +21,13 @@ public sealed record Node
     /// <summary>A DNS label, unique in the network.</summary>
     public required string Name { get; init; }
 
-    /// <summary>0 for nobody: a tagged node, or one of a network without users.</summary>
+    /// <summary>The user's id; 0 for nobody: a tagged node, or one whose key named no user.</summary>
     public ulong OwnerId { get; init; }
 
-    /// <summary>The owner's name, "" for none.</summary>
+    /// <summary>The owner's login, "" for none.</summary>
     public string User { get; init; } = "";
 
-    /// <summary>"tag:..." each, sorted, without duplicates.</summary>
+    /// <summary>"tag:..." each, sorted, without duplicates. A node that has any belongs to nobody.</summary>
     public ImmutableArray<string> Tags { get; init; } = [];
 
     public required IPAddress IPv4 { get; init; }
@@ -39,7 +39,11 @@ public sealed record Node
     /// <summary>End of the authorisation; null for never.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
+    /// <summary>False for a machine that had a key and waits until somebody lets it in.</summary>
     public bool Approved { get; init; }
+
+    /// <summary>When <see cref="NodeKey"/> came into use.</summary>
+    public DateTimeOffset KeyChangedAt { get; init; }
 
     /// <summary>Deleted at logout, and some time after it was last seen.</summary>
     public bool Ephemeral { get; init; }
@@ -65,6 +69,9 @@ public sealed record Node
     public HostFacts Host { get; init; } = HostFacts.Unknown;
 
     public ImmutableArray<IPAddress> Addresses => [IPv4, IPv6];
+
+    /// <summary>Whether it waits to be let in. No key is needed for that any more: one was used.</summary>
+    public bool IsWaiting => this is { Approved: false, LoggedOut: false, Expired: false };
 
     /// <summary>Whether the node takes part: it may poll a map, and stands in others' maps.</summary>
     public bool IsMember(DateTimeOffset now) => Approved && !LoggedOut && !Expired && (ExpiresAt is null || now < ExpiresAt);

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Google.Protobuf;
 using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network.Events;
@@ -37,6 +38,28 @@ public sealed record SetNodeExpiry(ulong NodeId, DateTimeOffset? ExpiresAt) : IC
             throw NetworkValues.Invalid("A node's authorisation ends before the year 9000, or never.", "inSeconds");
         var unchanged = node.ExpiresAt?.ToUnixTimeMilliseconds() == end?.ToUnixTimeMilliseconds() || (node.Expired && end <= context.Now);
         IMessage[] events = unchanged ? [] : [new NodeExpirySet { Id = NodeId, ExpiresAtMs = end?.ToUnixTimeMilliseconds() ?? 0 }];
+        return new(events, after => after.Nodes[NodeId]);
+    }
+
+    public Node Recall(NetworkState state, IReadOnlyList<NetworkEvent> events) =>
+        state.FindNode(NodeId) ?? throw NetworkValues.UnknownNode(NodeId);
+}
+
+/// <summary>
+/// Gives a node tags in place of those it has. It belongs to nobody from then on, and its authorisation has no end; registering
+/// it anew with a key gives it an owner again.
+/// </summary>
+public sealed record TagNode(ulong NodeId, ImmutableArray<string> Tags) : ICommand<Node>
+{
+    public Decision<Node> Decide(NetworkState state, DecisionContext context)
+    {
+        var node = state.FindNode(NodeId) ?? throw NetworkValues.UnknownNode(NodeId);
+        var tags = NetworkValues.CheckTags(Tags);
+        if (tags.IsEmpty)
+            throw NetworkValues.Invalid("At least one tag: a machine that loses its last one would belong to nobody.", "tags");
+        var e = new NodeTagged { Id = NodeId };
+        e.Tags.AddRange(tags);
+        IMessage[] events = node.Tags.SequenceEqual(tags) ? [] : [e];
         return new(events, after => after.Nodes[NodeId]);
     }
 

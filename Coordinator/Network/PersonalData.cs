@@ -12,23 +12,46 @@ internal sealed class PersonalData
 {
     private readonly Dictionary<ulong, ByteString> _nodes = [];
     private readonly HashSet<ulong> _keys = [];
+    private readonly HashSet<ulong> _users = [];
     private readonly List<long> _positions = [];
 
     public static async Task<PersonalData> OfUserAsync(NetworkRuntime network, string user, CancellationToken cancellationToken)
     {
         var data = new PersonalData();
+        // By any name that he had. Whoever has the name today is somebody else.
+        await foreach (var e in network.ReadLogAsync(cancellationToken).ConfigureAwait(false))
+        {
+            var id = e.Payload switch
+            {
+                UserCreated p when p.Name == user => p.Id,
+                UserRenamed p when p.Name == user => p.Id,
+                _ => 0UL,
+            };
+            if (id != 0 && !network.State.Users.ContainsKey(id))
+                data._users.Add(id);
+        }
+
+        bool IsHis(ulong userId, string name) => userId == 0 ? name == user : data._users.Contains(userId);
+
         // A machine may have changed hands; whatever was said of it goes.
         await foreach (var e in network.ReadLogAsync(cancellationToken).ConfigureAwait(false))
         {
             switch (e.Payload)
             {
-                case NodeRegistered p when p.User == user:
+                case UserCreated p when data._users.Contains(p.Id):
+                case UserRenamed r when data._users.Contains(r.Id):
+                    data._positions.Add(e.Header.Position);
+                    break;
+                case NodeRegistered p when IsHis(p.OwnerId, p.User):
                     data._nodes[p.Id] = p.Ipv4;
                     break;
-                case NodeReauthorized p when p.User == user:
+                case NodeApproved p when p.OwnerId != 0 && IsHis(p.OwnerId, p.User):
                     data._nodes.TryAdd(p.Id, ByteString.Empty);
                     break;
-                case PreAuthKeyCreated p when p.User == user:
+                case NodeReauthorized p when IsHis(p.OwnerId, p.User):
+                    data._nodes.TryAdd(p.Id, ByteString.Empty);
+                    break;
+                case PreAuthKeyCreated p when IsHis(p.UserId, p.User):
                     data._keys.Add(p.Id);
                     data._positions.Add(e.Header.Position);
                     break;
@@ -47,8 +70,10 @@ internal sealed class PersonalData
         return data;
     }
 
+    public bool IsEmpty => _positions.Count == 0;
+
     public EraseData ToCommand() => new(
-        [.. _positions.Order()], _nodes.Where(node => !node.Value.IsEmpty).ToDictionary(), _keys);
+        [.. _positions.Order()], _nodes.Where(node => !node.Value.IsEmpty).ToDictionary(), _keys, _users);
 
     private async Task CollectAsync(NetworkRuntime network, CancellationToken cancellationToken)
     {
@@ -58,6 +83,7 @@ internal sealed class PersonalData
             {
                 NodeRegistered p => p.Id,
                 NodeReauthorized p => p.Id,
+                NodeApproved p => p.Id,
                 NodeKeyChanged p => p.Id,
                 NodeHostReported p => p.Id,
                 NodeRenamed p => p.Id,
@@ -77,7 +103,8 @@ internal sealed class PersonalData
 /// lose them at the next start.
 /// </summary>
 internal sealed record EraseData(
-    IReadOnlyList<long> Positions, IReadOnlyDictionary<ulong, ByteString> Nodes, IReadOnlyCollection<ulong> Keys) : ICommand<IReadOnlyList<long>>
+    IReadOnlyList<long> Positions, IReadOnlyDictionary<ulong, ByteString> Nodes, IReadOnlyCollection<ulong> Keys,
+    IReadOnlyCollection<ulong> Users) : ICommand<IReadOnlyList<long>>
 {
     public Decision<IReadOnlyList<long>> Decide(NetworkState state, DecisionContext context)
     {
@@ -93,12 +120,19 @@ internal sealed record EraseData(
                 RefusalReason.StillInUse, $"Pre-auth key {key.Id} is still good. Revoke it first ('mesh-coordinator keys revoke').");
         }
 
+        if (Users.FirstOrDefault(state.Users.ContainsKey) is not 0 and var id)
+        {
+            throw new CommandRefusedException(
+                RefusalReason.StillInUse, $"User {state.Users[id].Name} is in the network. Delete the user first ('mesh-coordinator users delete').");
+        }
+
         if (Positions.Count == 0)
             return new([], _ => []);
         var e = new DataErased();
         e.Positions.AddRange(Positions);
         e.Nodes.AddRange(Nodes.OrderBy(erased => erased.Key).Select(erased => new DataErased.Types.ErasedNode { Id = erased.Key, Ipv4 = erased.Value }));
         e.PreAuthKeyIds.AddRange(Keys.Order());
+        e.UserIds.AddRange(Users.Order());
         return new([e], _ => Positions);
     }
 

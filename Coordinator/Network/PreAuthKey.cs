@@ -19,6 +19,13 @@ public sealed record PreAuthKey
     /// <summary>Of the nodes that it registers.</summary>
     public bool Ephemeral { get; init; }
 
+    /// <summary>Its machines need no approval where the network asks for it.</summary>
+    public bool PreApproved { get; init; }
+
+    /// <summary>0 for none.</summary>
+    public ulong UserId { get; init; }
+
+    /// <summary>The user's login, "" for none. Its nodes belong to him, unless the key has tags: then they belong to nobody.</summary>
     public string User { get; init; } = "";
 
     public ImmutableArray<string> Tags { get; init; } = [];

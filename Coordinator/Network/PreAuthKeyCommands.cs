@@ -15,6 +15,10 @@ public sealed class CreatePreAuthKey : ICommand<CreatedPreAuthKey>
     /// <summary>Of the nodes that it registers.</summary>
     public bool Ephemeral { get; init; }
 
+    /// <summary>Its machines need no approval where the network asks for it.</summary>
+    public bool PreApproved { get; init; }
+
+    /// <summary>The login of a user of the network, "" for none.</summary>
     public string User { get; init; } = "";
 
     public ImmutableArray<string> Tags { get; init; } = [];
@@ -29,6 +33,9 @@ public sealed class CreatePreAuthKey : ICommand<CreatedPreAuthKey>
         if (Lifetime is { } lifetime && (lifetime <= TimeSpan.Zero || lifetime > NetworkLimits.MaxPreAuthKeyLifetime))
             throw new CommandRefusedException(
                 RefusalReason.Invalid, $"A key's lifetime is above zero and at most {NetworkLimits.MaxPreAuthKeyLifetime.TotalDays} days.") { Field = "expiresInSeconds" };
+        var user = User.Length == 0 ? null : NetworkValues.FindUser(state, User);
+        var tags = NetworkValues.CheckTags(Tags);
+        NetworkValues.CheckTagRights(state, user, tags);
         PreAuthKeyText.TryHash(_text, out var hash);
         var id = state.NextPreAuthKeyId;
         var e = new PreAuthKeyCreated
@@ -37,10 +44,12 @@ public sealed class CreatePreAuthKey : ICommand<CreatedPreAuthKey>
             Hash = ByteString.CopyFrom(hash.ToArray()),
             Reusable = Reusable,
             Ephemeral = Ephemeral,
-            User = NetworkValues.CheckUser(User),
+            PreApproved = PreApproved,
+            UserId = user?.Id ?? 0,
+            User = user?.Name ?? "",
             ExpiresAtMs = Lifetime is null ? 0 : (context.Now + Lifetime.Value).ToUnixTimeMilliseconds(),
         };
-        e.Tags.AddRange(NetworkValues.CheckTags(Tags));
+        e.Tags.AddRange(tags);
         return new([e], after => new CreatedPreAuthKey(after.PreAuthKeys[id], _text));
     }
 

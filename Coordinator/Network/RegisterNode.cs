@@ -14,9 +14,11 @@ namespace Mesh.Coordinator.Network;
 /// <list type="number">
 /// <item>A member with this node key: nothing changes. So a registration whose answer was lost can be repeated, also when its
 /// single-use key was used up by it.</item>
-/// <item>A member with another node key: the key changes. Neither needs a pre-auth key.</item>
+/// <item>A member with another node key: the key changes. Neither needs a pre-auth key, nor does a machine that used one and waits
+/// to be let in.</item>
 /// <item>A known machine that logged out or expired: needs a valid key; id, name and addresses stay.</item>
-/// <item>A machine never seen: needs a valid key; gets an id, a name and addresses.</item>
+/// <item>A machine never seen: needs a valid key; gets an id, a name and addresses. Where the network asks for approval it waits,
+/// unless its key is pre-approved.</item>
 /// </list>
 /// </summary>
 public sealed class RegisterNode : ICommand<Registration>
@@ -37,11 +39,13 @@ public sealed class RegisterNode : ICommand<Registration>
             throw new CommandRefusedException(RefusalReason.NodeKeyInUse, "Another machine of the network holds this node key.");
 
         var node = state.FindNode(MachineKey);
-        if (node is not null && node.IsMember(context.Now))
+        if (node is not null && (node.IsMember(context.Now) || node.IsWaiting))
             return DecideMember(node);
 
         var key = FindKey(state, context.Now);
-        return node is null ? DecideNew(state, key) : DecideReturning(node, key);
+        var (ownerId, user) = key.Tags.IsEmpty ? (key.UserId, key.User) : (0, "");
+        var isApproved = node is { Approved: true } || key.PreApproved || !state.Settings.ApprovalRequired;
+        return new Admission(key.Id, ownerId, user, key.Tags, key.Ephemeral, isApproved).Decide(state, context, node, MachineKey, NodeKey, Host);
     }
 
     public Registration Recall(NetworkState state, IReadOnlyList<NetworkEvent> events) =>
@@ -54,52 +58,12 @@ public sealed class RegisterNode : ICommand<Registration>
         return new(events, after => new Registration(after.Nodes[id], IsNew: false));
     }
 
-    private Decision<Registration> DecideReturning(Node node, PreAuthKey key)
-    {
-        var e = new NodeReauthorized
-        {
-            Id = node.Id,
-            NodeKey = Bytes(NodeKey),
-            PreAuthKeyId = key.Id,
-            User = key.User,
-            Ephemeral = key.Ephemeral,
-            Approved = true,
-        };
-        e.Tags.AddRange(key.Tags);
-        return new([e], after => new Registration(after.Nodes[node.Id], IsNew: false));
-    }
-
-    private Decision<Registration> DecideNew(NetworkState state, PreAuthKey key)
-    {
-        if (state.Nodes.Count >= NetworkLimits.Nodes)
-            throw new CommandRefusedException(RefusalReason.LimitReached, "The network holds as many nodes as it may.");
-        var ipv4 = state.Addresses.Next() ?? throw new CommandRefusedException(
-            RefusalReason.AddressPoolExhausted, "The network has no free address. Delete nodes that are gone, or make a network with a larger pool.");
-        var id = state.NextNodeId;
-        var e = new NodeRegistered
-        {
-            Id = id,
-            MachineSpki = ByteString.CopyFrom(MachineKey.SubjectPublicKeyInfo),
-            NodeKey = Bytes(NodeKey),
-            Name = state.Names.FreeNameFor(DnsLabel.From(Host.Hostname)),
-            Ipv4 = ByteString.CopyFrom(ipv4.GetAddressBytes()),
-            Ipv6 = ByteString.CopyFrom(state.Addresses.IPv6For(ipv4).GetAddressBytes()),
-            PreAuthKeyId = key.Id,
-            User = key.User,
-            Ephemeral = key.Ephemeral,
-            Approved = true,
-            Host = NetworkValues.Write(Host),
-        };
-        e.Tags.AddRange(key.Tags);
-        return new([e], after => new Registration(after.Nodes[id], IsNew: true));
-    }
-
     private PreAuthKey FindKey(NetworkState state, DateTimeOffset now)
     {
         if (string.IsNullOrEmpty(PreAuthKey))
         {
             throw new CommandRefusedException(
-                RefusalReason.PreAuthKeyRequired, "The machine is no member of this network. Join it with a key from an administrator.");
+                RefusalReason.PreAuthKeyRequired, "The machine is no member of this network. Join it with a key, or have it approved.");
         }
 
         if (!PreAuthKeyText.TryHash(PreAuthKey, out var hash) || state.FindPreAuthKey(hash) is not { } key)

@@ -12,7 +12,7 @@ namespace Mesh.Coordinator.Network;
 internal static class StateSnapshots
 {
     /// <summary>Raise it with every change of what the fold keeps: snapshots of another format are passed over.</summary>
-    private const uint Format = 1;
+    private const uint Format = 2;
 
     public static byte[] Encode(NetworkState state)
     {
@@ -25,7 +25,11 @@ internal static class StateSnapshots
             Ipv6Prefix = state.AddressPlan.IPv6.ToString(),
             NextNodeId = state.NextNodeId,
             NextPreAuthKeyId = state.NextPreAuthKeyId,
+            NextUserId = state.NextUserId,
             PurgeAtMs = state.PurgeAt?.ToUnixTimeMilliseconds() ?? 0,
+            ApprovalRequired = state.Settings.ApprovalRequired,
+            NodeLifetimeMs = NetworkSettings.Write(state.Settings.NodeLifetime),
+            KeyRotationMs = NetworkSettings.Write(state.Settings.KeyRotation),
             PolicyPreset = (uint)state.Policy.Preset,
             PolicyPosition = state.PolicyPosition,
             Pool = state.Addresses.Save(),
@@ -33,6 +37,7 @@ internal static class StateSnapshots
         snapshot.Ipv4Excluded.AddRange(state.AddressPlan.IPv4Excluded.Select(excluded => excluded.ToString()));
         snapshot.Nodes.AddRange(state.Nodes.Values.Select(Encode));
         snapshot.Keys.AddRange(state.PreAuthKeys.Values.Select(Encode));
+        snapshot.Users.AddRange(state.Users.Values.Select(Encode));
         return snapshot.ToByteArray();
     }
 
@@ -58,6 +63,7 @@ internal static class StateSnapshots
         var policy = CompiledPolicy.Of((PolicyPreset)snapshot.PolicyPreset);
         var nodes = snapshot.Nodes.Select(node => Decode(node, policy)).ToList();
         var keys = snapshot.Keys.Select(Decode).ToList();
+        var users = snapshot.Users.Select(Decode).ToList();
         var names = nodes.Aggregate(NameTable.Empty, (table, node) => table.Add(node.Name, node.Id));
         return new NetworkState
         {
@@ -72,11 +78,15 @@ internal static class StateSnapshots
             Addresses = AddressPool.Restore(plan, nodes.Select(node => node.IPv4), snapshot.Pool ?? new PoolSnapshot()),
             PreAuthKeys = keys.ToImmutableDictionary(key => key.Id),
             PreAuthKeysByHash = keys.ToImmutableDictionary(key => key.Hash, key => key.Id),
+            Users = users.ToImmutableDictionary(user => user.Id),
+            UsersByName = users.ToImmutableDictionary(user => user.Name, user => user.Id, StringComparer.Ordinal),
             Policy = policy,
             PolicyPosition = snapshot.PolicyPosition,
+            Settings = NetworkSettings.Read(snapshot.ApprovalRequired, snapshot.NodeLifetimeMs, snapshot.KeyRotationMs),
             PurgeAt = ReadTime(snapshot.PurgeAtMs),
             NextNodeId = snapshot.NextNodeId,
             NextPreAuthKeyId = snapshot.NextPreAuthKeyId,
+            NextUserId = snapshot.NextUserId,
         };
     }
 
@@ -106,6 +116,7 @@ internal static class StateSnapshots
             Expired = node.Expired,
             CreatedAtMs = node.CreatedAt.ToUnixTimeMilliseconds(),
             ExpiresAtMs = node.ExpiresAt?.ToUnixTimeMilliseconds() ?? 0,
+            KeyChangedAtMs = node.KeyChangedAt.ToUnixTimeMilliseconds(),
             SightedAt = node.SightedAt,
             Hostname = node.Host.Hostname,
             Os = node.Host.Os,
@@ -141,6 +152,7 @@ internal static class StateSnapshots
             Expired = snapshot.Expired,
             CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(snapshot.CreatedAtMs),
             ExpiresAt = ReadTime(snapshot.ExpiresAtMs),
+            KeyChangedAt = DateTimeOffset.FromUnixTimeMilliseconds(snapshot.KeyChangedAtMs),
             SightedAt = snapshot.SightedAt,
             Host = new HostFacts(snapshot.Hostname, snapshot.Os, snapshot.OsVersion, snapshot.Architecture, snapshot.MeshVersion)
             {
@@ -158,6 +170,8 @@ internal static class StateSnapshots
             Hash = ByteString.CopyFrom(key.Hash.ToArray()),
             Reusable = key.Reusable,
             Ephemeral = key.Ephemeral,
+            PreApproved = key.PreApproved,
+            UserId = key.UserId,
             User = key.User,
             CreatedAtMs = key.CreatedAt.ToUnixTimeMilliseconds(),
             ExpiresAtMs = key.ExpiresAt?.ToUnixTimeMilliseconds() ?? 0,
@@ -174,12 +188,28 @@ internal static class StateSnapshots
         Hash = new Bytes32(snapshot.Hash.Span),
         Reusable = snapshot.Reusable,
         Ephemeral = snapshot.Ephemeral,
+        PreApproved = snapshot.PreApproved,
+        UserId = snapshot.UserId,
         User = snapshot.User,
         Tags = [.. snapshot.Tags],
         CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(snapshot.CreatedAtMs),
         ExpiresAt = ReadTime(snapshot.ExpiresAtMs),
         RevokedAt = ReadTime(snapshot.RevokedAtMs),
         Uses = snapshot.Uses,
+    };
+
+    private static UserSnapshot Encode(User user) => new()
+    {
+        Id = user.Id, Name = user.Name, DisplayName = user.DisplayName, Email = user.Email, CreatedAtMs = user.CreatedAt.ToUnixTimeMilliseconds(),
+    };
+
+    private static User Decode(UserSnapshot snapshot) => new()
+    {
+        Id = snapshot.Id,
+        Name = snapshot.Name,
+        DisplayName = snapshot.DisplayName,
+        Email = snapshot.Email,
+        CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(snapshot.CreatedAtMs),
     };
 
     private static DateTimeOffset? ReadTime(long unixMilliseconds) =>

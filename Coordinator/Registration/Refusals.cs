@@ -19,6 +19,8 @@ internal static class Refusals
             RefusalReason.PreAuthKeyRevoked => (403, ProblemType.KeyRevoked, "Pre-auth key revoked"),
             RefusalReason.NodeKeyInUse => (409, ProblemType.NodeKeyTaken, "Node key taken"),
             RefusalReason.NodeUnknown => (404, ProblemType.NotFound, "Unknown node"),
+            RefusalReason.UserUnknown => (404, ProblemType.NotFound, "Unknown user"),
+            RefusalReason.TagNotOwned => (403, ProblemType.Conflict, "Tag not owned"),
             RefusalReason.NodeNotMember => (403, ProblemType.NotRegistered, "Not a member"),
             RefusalReason.RotationUnderWay => (429, ProblemType.Busy, "Rotation under way"),
             RefusalReason.AddressPoolExhausted => (503, ProblemType.AddressesExhausted, "No free address"),

@@ -11,7 +11,8 @@ using Microsoft.AspNetCore.Http;
 namespace Mesh.Coordinator.Registration;
 
 /// <summary>How machines come into a network, change their key, and leave: challenge, register, rotate, logout.</summary>
-internal sealed class RegistrationCalls(NetworkSet networks, ChallengeTable challenges, PreviousKeyRetirement retirement, TimeProvider clock)
+internal sealed class RegistrationCalls(
+    NetworkSet networks, ChallengeTable challenges, PreviousKeyRetirement retirement, WaitingRoom waiting, TimeProvider clock)
 {
     public IEnumerable<NodeCall> Calls =>
     [
@@ -56,19 +57,48 @@ internal sealed class RegistrationCalls(NetworkSet networks, ChallengeTable chal
                 Capabilities = PeerEntry.Known(request.Header.Capabilities),
             },
         };
-        var registration = await network.Runtime.ExecuteAsync(command, ActorOf(network, machine), KeyOf(request.NodeKey));
+        Network.Registration registration;
+        try
+        {
+            registration = await network.Runtime.ExecuteAsync(command, ActorOf(network, machine), KeyOf(request.NodeKey));
+        }
+        catch (CommandRefusedException refusal) when (refusal.Reason == RefusalReason.PreAuthKeyRequired)
+        {
+            return await WaitAsync(context, network, command, request.Wait);
+        }
         await network.Lifecycle.SightAsync(registration.Node);
-        return NodeReply.Ok(Answer(registration.Node));
+        return registration.Node.Approved ? NodeReply.Ok(Answer(registration.Node)) : await WaitAsync(context, network, command, request.Wait);
+    }
+
+    /// <summary>Answers a machine that somebody has to let in, once it is or after a while.</summary>
+    private async ValueTask<NodeReply> WaitAsync(HttpContext context, NetworkHost network, RegisterNode command, bool hold)
+    {
+        var source = context.Connection.RemoteIpAddress ?? System.Net.IPAddress.None;
+        if (source.IsIPv4MappedToIPv6) source = source.MapToIPv4();
+        if (waiting.Enter(network.Runtime.Id, command.MachineKey, command.NodeKey, command.Host, source) is not { } entry) return Problems.WaitingRoomFull;
+        if (hold) await waiting.WaitAsync(entry, context.RequestAborted);
+        // It may have been let in meanwhile, by whatever way.
+        return network.Runtime.State.FindNode(command.MachineKey) is { } node && node.IsMember(clock.GetUtcNow()) && node.NodeKey == command.NodeKey
+            ? NodeReply.Ok(Answer(node))
+            : NodeReply.Ok(new RegisterResponse { Status = RegistrationStatus.Pending, ApprovalCode = entry.Code });
     }
 
     private async ValueTask<NodeReply> RotateAsync(HttpContext context, MachineFeature machine, RotateRequest request)
     {
         X25519PublicKey nodeKey = default;
         if ((networks.FindMember(request.Header, machine, out var network, out var node)
-            ?? RequestCheck.Proof(request.NodeKey)
-            ?? Prove(machine, network, request.NodeKey, out nodeKey)) is { } problem) return problem;
-        await network.Runtime.ExecuteAsync(new RotateNodeKey(node.Id, nodeKey), Actor.Node(node.Id), KeyOf(request.NodeKey));
-        return NodeReply.Ok(new RotateResponse { PreviousUntilMs = retirement.DueFor(network, node.Id).ToUnixTimeMilliseconds() });
+            ?? (request.NodeKey is null ? null
+                : request.RetirePrevious ? Problems.Invalid("retire_previous", "does not go with a new key")
+                : RequestCheck.Proof(request.NodeKey) ?? Prove(machine, network, request.NodeKey, out nodeKey))) is { } problem) return problem;
+        if (request.NodeKey is not null)
+            await network.Runtime.ExecuteAsync(new RotateNodeKey(node.Id, nodeKey), Actor.Node(node.Id), KeyOf(request.NodeKey));
+        else if (request.RetirePrevious && node.PreviousNodeKey is { } previous)
+            await network.Runtime.ExecuteAsync(new RetirePreviousNodeKey(node.Id, previous), Actor.Node(node.Id), IdempotencyKey.None);
+        return NodeReply.Ok(new RotateResponse
+        {
+            PreviousUntilMs = retirement.DueFor(network, node.Id)?.ToUnixTimeMilliseconds() ?? 0,
+            Acknowledged = retirement.Acknowledged(network, node.Id),
+        });
     }
 
     private async ValueTask<NodeReply> LogoutAsync(HttpContext context, MachineFeature machine, LogoutRequest request)
@@ -110,7 +140,7 @@ internal sealed class RegistrationCalls(NetworkSet networks, ChallengeTable chal
     {
         var response = new RegisterResponse
         {
-            Status = node.Approved ? RegistrationStatus.Registered : RegistrationStatus.Pending, NodeId = node.Id, Name = node.Name,
+            Status = RegistrationStatus.Registered, NodeId = node.Id, Name = node.Name,
         };
         response.Addresses.AddRange(PeerEntry.OwnPrefixes(node));
         return response;

@@ -11,7 +11,7 @@ internal static class MeshCommand
     {
         var root = Create(streams);
         var parsed = root.Parse(arguments);
-        if (parsed.Errors.Count > 0)
+        if (parsed.Errors.Count > 0 && !CompletionVerb.IsQuestion(arguments))
         {
             await streams.Error.WriteLineAsync($"mesh: {parsed.Errors[0].Message}").ConfigureAwait(false);
             await streams.Error.WriteLineAsync($"  See: {HelpOf(parsed)} --help").ConfigureAwait(false);
@@ -62,7 +62,9 @@ internal static class MeshCommand
         root.Subcommands.Add(IpVerb.Create(streams));
         root.Subcommands.Add(PingVerb.Create(streams));
         root.Subcommands.Add(WhyVerb.Create(streams));
+        root.Subcommands.Add(RotateVerb.Create(streams));
         root.Subcommands.Add(LogoutVerb.Create(streams));
+        root.Subcommands.Add(CompletionVerb.Create(streams));
         root.Subcommands.Add(WgVerb.Create(streams));
         return root;
     }

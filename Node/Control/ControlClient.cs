@@ -82,6 +82,9 @@ internal sealed class ControlClient : IDisposable
     public Task<ReachResponse> ReachAsync(ReachRequest request, CancellationToken cancel) =>
         CallAsync(NodeApi.Reach, request, ReachResponse.Parser, cancel);
 
+    public Task<RotateResponse> RotateAsync(RotateRequest request, CancellationToken cancel) =>
+        CallAsync(NodeApi.Rotate, request, RotateResponse.Parser, cancel);
+
     public Task<LogoutResponse> LogoutAsync(CancellationToken cancel) =>
         CallAsync(NodeApi.Logout, new LogoutRequest { Header = Header() }, LogoutResponse.Parser, cancel);
 

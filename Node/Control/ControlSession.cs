@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using Google.Protobuf;
-using Mesh.Crypto;
 using Mesh.Node.State;
 using Mesh.Protocol.Control;
 using Microsoft.Extensions.Logging;
@@ -16,6 +15,8 @@ namespace Mesh.Node.Control;
 ///   Connected   poll ends, breaks, is silent for 75 s,  Connecting, after a backoff; a bad frame
 ///               or brings a frame that does not fit     drops the resume token: a snapshot comes
 ///   Pending     registered                              Connecting
+///   any         "authorisation-ended", notice "expired" Expired: asks again every minute
+///   Expired     poll opened, first frame applied        Connected
 ///   any         "not-registered", notice "removed"      Removed; the run ends
 /// </code>
 /// </summary>
@@ -24,10 +25,11 @@ internal sealed partial class ControlSession
     /// <summary>Two copies of one state directory would otherwise push each other out without a pause.</summary>
     private static readonly TimeSpan SupersededWait = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan PendingRetry = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan ExpiredRetry = TimeSpan.FromSeconds(60);
 
     private readonly ControlClient _client;
     private readonly MachineIdentity _machine;
-    private readonly X25519PrivateKey _nodeKey;
+    private readonly NodeKeys _keys;
     private readonly JoinInfo _join;
     private readonly IControlEvents _events;
     private readonly TimeProvider _time;
@@ -44,10 +46,10 @@ internal sealed partial class ControlSession
     /// <param name="map">The last map known, or null.</param>
     /// <param name="bootId">16 bytes, one for each start of the daemon.</param>
     public ControlSession(
-        ControlClient client, MachineIdentity machine, X25519PrivateKey nodeKey, JoinInfo join, NetworkMap? map, ByteString bootId,
+        ControlClient client, MachineIdentity machine, NodeKeys keys, JoinInfo join, NetworkMap? map, ByteString bootId,
         IControlEvents events, TimeProvider time, Func<double> random, ILogger log)
     {
-        (_client, _machine, _nodeKey, _join, _map, _events, _time, _log) = (client, machine, nodeKey, join, map, events, time, log);
+        (_client, _machine, _keys, _join, _map, _events, _time, _log) = (client, machine, keys, join, map, events, time, log);
         BootId = bootId;
         _pins = client.Pins;
         _backoff = new Backoff(random);
@@ -93,6 +95,7 @@ internal sealed partial class ControlSession
             if (_client.CertificateFromTheFuture) Warn(ControlWarnings.ClockApart, on: true);
             string reason = await FollowAsync(poll, cancel).ConfigureAwait(false);
             if (_status.Phase == ControlPhase.Removed) return null;
+            if (_status.Phase == ControlPhase.Expired) return _backoff.Next(ExpiredRetry);
             LogPollEnded(reason);
             ControlMetrics.PollEnded(null);
             Publish(_status with { Phase = ControlPhase.Connecting, LastError = reason });
@@ -105,11 +108,16 @@ internal sealed partial class ControlSession
                 BecomeRemoved();
                 return null;
             }
+            if (e.ProblemType == ProblemType.Expired)
+            {
+                BecomeExpired();
+                return _backoff.Next(ExpiredRetry);
+            }
             ControlMetrics.PollEnded(e.Failure);
             // A token that this coordinator can't read must not lock the node out.
             if (e.ProblemType == ProblemType.Malformed) _resumeToken = ByteString.Empty;
             if (_status.LastError != e.Message) LogConnectFailed(e.Message);
-            Publish(_status with { Phase = ControlPhase.Connecting, LastError = e.Message });
+            Publish(_status with { Phase = _status.Phase == ControlPhase.Expired ? ControlPhase.Expired : ControlPhase.Connecting, LastError = e.Message });
             return _backoff.Next(e.RetryAfter);
         }
     }
@@ -147,10 +155,10 @@ internal sealed partial class ControlSession
         {
             case MapFrame.FrameOneofCase.Snapshot:
                 NoteTime(frame.Snapshot.ServerTimeMs);
-                return Adopt(NetworkMap.Create(frame.Snapshot, out var whole), whole) ?? TakeNextRoot(frame.Snapshot.NextRoot);
+                return Adopt(NetworkMap.Create(frame.Snapshot, out var whole), whole, frame.Snapshot.Peers) ?? TakeNextRoot(frame.Snapshot.NextRoot);
             case MapFrame.FrameOneofCase.Delta:
                 if (_map is null) return Refuse(new(MapFaultKind.DeltaWithoutMap));
-                return Adopt(_map.Apply(frame.Delta, out var next), next) ?? TakeNextRoot(frame.Delta.NextRoot);
+                return Adopt(_map.Apply(frame.Delta, out var next), next, _status.Phase == ControlPhase.Connected ? frame.Delta.Upserts : next?.Peers.Values ?? []) ?? TakeNextRoot(frame.Delta.NextRoot);
             case MapFrame.FrameOneofCase.KeepAlive:
                 NoteTime(frame.KeepAlive.ServerTimeMs);
                 // The answer to a token that is up to date may begin with a keepalive: the map is current.
@@ -168,10 +176,11 @@ internal sealed partial class ControlSession
         }
     }
 
-    private string? Adopt(MapFault fault, NetworkMap? map)
+    /// <param name="news">The peers that the coordinator may wait for us to know: whose entries came, in the first frame of a poll all.</param>
+    private string? Adopt(MapFault fault, NetworkMap? map, IEnumerable<Peer> news)
     {
         if (!fault.IsNone || map is null) return Refuse(fault);
-        if (map.Self.NodeKey != ByteString.CopyFrom(_nodeKey.PublicKey.ToArray())) return Refuse(new(MapFaultKind.NotOurs, "self.node_key"));
+        if (!_keys.AreOurs(map.Self.NodeKey.Span)) return Refuse(new(MapFaultKind.NotOurs, "self.node_key"));
         var before = _heads.Newest;
         switch (_heads.Judge(map.Head, _client.RootSpki))
         {
@@ -186,7 +195,9 @@ internal sealed partial class ControlSession
         _map = map;
         _resumeToken = map.ResumeToken;
         ControlMetrics.FrameApplied();
-        _events.MapChanged(map);
+        bool awaited = news.Any(peer => !peer.PreviousNodeKey.IsEmpty);
+        _events.MapChanged(map, awaited);
+        if (awaited) _reporter.Applied(map.Head.Position);
         BecomeConnected();
         return null;
     }
@@ -232,6 +243,9 @@ internal sealed partial class ControlSession
             case NoticeKind.Removed:
                 BecomeRemoved();
                 return "removed from the network";
+            case NoticeKind.Expired:
+                BecomeExpired();
+                return "the authorisation ended";
             default:
                 return null;
         }
@@ -243,18 +257,21 @@ internal sealed partial class ControlSession
         while (true)
         {
             TimeSpan wait;
+            long asked = _time.GetTimestamp();
             try
             {
+                // A held answer would leave the user without the code; so only those after it are.
                 var registration = await Registrar
-                    .RegisterAsync(_client, _machine, _nodeKey, "", _join.Hostname, _time, cancel).ConfigureAwait(false);
+                    .RegisterAsync(_client, _machine, _keys.Current, "", _join.Hostname, _time, cancel, wait: _status.ApprovalCode is not null).ConfigureAwait(false);
                 if (registration.Answer.Status == RegistrationStatus.Registered)
                 {
                     _events.Registered(registration);
                     return true;
                 }
                 _backoff.Reset();
+                bool first = _status.ApprovalCode is null;
                 Publish(_status with { Phase = ControlPhase.Pending, LastError = null, ApprovalCode = registration.Answer.ApprovalCode });
-                wait = PendingRetry + _backoff.Next();
+                wait = (_time.GetElapsedTime(asked) < PendingRetry && !first ? PendingRetry : TimeSpan.Zero) + _backoff.Next();
                 _backoff.Reset();
             }
             catch (ControlException e) when (e.ProblemType == ProblemType.NotRegistered)
@@ -294,6 +311,15 @@ internal sealed partial class ControlSession
         LogRemoved();
         Publish(_status with { Phase = ControlPhase.Removed, LastError = "this machine is no member of the network any more" });
         _events.Removed();
+    }
+
+    private void BecomeExpired()
+    {
+        if (_status.Phase == ControlPhase.Expired) return;
+        LogExpired();
+        _resumeToken = ByteString.Empty;
+        Publish(_status with { Phase = ControlPhase.Expired, LastError = null });
+        _events.Expired();
     }
 
     private void Warn(ControlWarnings warning, bool on)
@@ -337,6 +363,9 @@ internal sealed partial class ControlSession
 
     [LoggerMessage(EventId = 2010, Level = LogLevel.Warning, Message = "The coordinator's next root took over, as announced; the one before is trusted no longer")]
     private partial void LogRootAdopted();
+
+    [LoggerMessage(EventId = 2011, Level = LogLevel.Error, Message = "This machine's authorisation has ended. Let it in again: mesh up LINK, or mesh up and an administrator's approval")]
+    private partial void LogExpired();
 
     [LoggerMessage(EventId = 2008, Level = LogLevel.Error, Message = "This machine is no member of the network any more. Join again with a link")]
     private partial void LogRemoved();

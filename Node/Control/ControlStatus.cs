@@ -11,6 +11,9 @@ public enum ControlPhase
     /// <summary>Registered, but an administrator has to let the machine in.</summary>
     Pending,
 
+    /// <summary>The machine's authorisation has ended: it keeps its place, and asks now and then whether it was given anew.</summary>
+    Expired,
+
     /// <summary>The coordinator says that this machine is no member: nothing goes on until the user joins again.</summary>
     Removed,
 }

@@ -13,11 +13,12 @@ internal sealed record Registration(ReadOnlyMemory<byte> NetworkId, RegisterResp
 /// <summary>Challenge, proof of possession, register.</summary>
 internal static class Registrar
 {
+    /// <param name="wait">While the machine waits for approval, the coordinator holds its answer back for some seconds.</param>
     /// <param name="preAuthKey">Empty to come back as a member, or to wait for approval.</param>
     /// <exception cref="ControlException">As any call of <see cref="ControlClient"/>.</exception>
     public static async Task<Registration> RegisterAsync(
         ControlClient client, MachineIdentity machine, X25519PrivateKey nodeKey, string preAuthKey, string hostname, TimeProvider time,
-        CancellationToken cancel)
+        CancellationToken cancel, bool wait = false)
     {
         var challenge = await client.ChallengeAsync(cancel).ConfigureAwait(false);
         var request = new RegisterRequest
@@ -27,6 +28,7 @@ internal static class Registrar
             PreAuthKey = preAuthKey,
             Hostname = hostname,
             Host = DescribeHost(),
+            Wait = wait,
         };
         var answer = await client.RegisterAsync(request, cancel).ConfigureAwait(false);
         if (answer.Status is not (RegistrationStatus.Registered or RegistrationStatus.Pending)
@@ -44,7 +46,8 @@ internal static class Registrar
         MeshVersion = Printable(typeof(Registrar).Assembly.GetName().Version?.ToString(3) ?? ""),
     };
 
-    private static NodeKeyProof Prove(ChallengeResponse challenge, MachineIdentity machine, X25519PrivateKey nodeKey)
+    /// <summary>Proves to the coordinator that this node holds a key.</summary>
+    public static NodeKeyProof Prove(ChallengeResponse challenge, MachineIdentity machine, X25519PrivateKey nodeKey)
     {
         if (challenge.ChallengeId.Length != ControlLimits.ChallengeIdBytes || challenge.ChallengeKey.Length != ControlLimits.KeyBytes
             || challenge.Nonce.Length != ControlLimits.NonceBytes || challenge.NetworkId.Length != ControlLimits.NetworkIdBytes)

@@ -17,10 +17,18 @@ internal sealed partial class Reporter(
     private readonly Channel<bool> _pokes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly ILogger _log = log;
     private NodeReport? _report;
+    private ulong _applied;
 
     public void Set(NodeReport report)
     {
         Volatile.Write(ref _report, report);
+        Poke();
+    }
+
+    /// <summary>From now on reports say that the map of a position is applied and kept.</summary>
+    public void Applied(ulong position)
+    {
+        Volatile.Write(ref _applied, position);
         Poke();
     }
 
@@ -61,6 +69,7 @@ internal sealed partial class Reporter(
             ListenPort = (uint)report.ListenPort,
             Host = Registrar.DescribeHost(),
             Fork = fork,
+            AppliedPosition = Volatile.Read(ref _applied),
         };
         foreach (var (endpoint, source) in report.Endpoints.Take(ControlLimits.EndpointsPerNode))
             request.Endpoints.Add(WireEndpoint.ToWire(endpoint, source));

@@ -26,6 +26,7 @@ internal static class ControlErrors
         ProblemType.KeyRevoked => "the join link was revoked by an administrator",
         ProblemType.KeyUnknown => "the coordinator does not know the key of this join link",
         ProblemType.UnknownNetwork => "the coordinator has no network of the name in the join link",
+        ProblemType.Expired => "this machine's authorisation in the network has ended",
         ProblemType.NotRegistered => "this machine is no member of the network",
         ProblemType.NodeKeyTaken => "another machine of the network holds this node's key: the state directory was copied",
         ProblemType.AddressesExhausted => "the network has no free address left",
@@ -35,7 +36,7 @@ internal static class ControlErrors
 
     private static string? Next(ControlException e) => e.ProblemType switch
     {
-        ProblemType.KeyExpired or ProblemType.KeyUsed or ProblemType.KeyRevoked or ProblemType.KeyUnknown or ProblemType.NotRegistered =>
+        ProblemType.KeyExpired or ProblemType.KeyUsed or ProblemType.KeyRevoked or ProblemType.KeyUnknown or ProblemType.NotRegistered or ProblemType.Expired =>
             "Ask your administrator for a new link (mesh-coordinator keys create), then: mesh up LINK",
         ProblemType.UnknownNetwork => "Check that the link is complete, or ask your administrator for a new one.",
         ProblemType.NodeKeyTaken => "Stop the daemon, remove node.key from its state directory, start it and join with a new link.",

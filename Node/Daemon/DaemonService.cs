@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Mesh.Crypto;
 using Mesh.Node.Cli;
 using Mesh.Node.Device;
 using Mesh.Node.Kernel;
@@ -67,6 +68,7 @@ internal sealed partial class DaemonService(
         server.Start();
         runtime.Resume();
         LogReady(options.SocketPath, tunnel.InterfaceName, tunnel.ListenPort);
+        LogCipher(TransportAead.IsFault ? LogLevel.Warning : LogLevel.Information, TransportAead.Implementation, TransportAead.Reason);
         SystemdNotifier.Ready();
         // Holds at most one: any number of changes make one tick, on this service's own thread of control.
         var changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
@@ -122,4 +124,7 @@ internal sealed partial class DaemonService(
 
     [LoggerMessage(EventId = 2503, Level = LogLevel.Error, Message = "The time stamp of handshakes was not written to disk: {Reason}")]
     private partial void LogStampNotKept(string reason);
+
+    [LoggerMessage(EventId = 2504, Message = "Packets are sealed by {Cipher}: {Reason}")]
+    private partial void LogCipher(LogLevel level, AeadImplementation cipher, string reason);
 }

@@ -45,8 +45,9 @@ internal interface ITunnel : IAsyncDisposable
     Task Failed { get; }
 
     /// <summary>Sets the addresses, MTU and keys, and the interface up. May be called again with others.</summary>
-    /// <param name="key">Copied.</param>
-    void BringUp(X25519PrivateKey key, IReadOnlyList<IPNetwork> addresses, int mtu);
+    /// <param name="key">Handshakes go out under it. Copied.</param>
+    /// <param name="other">While one key replaces another: handshakes are answered under it too. Copied.</param>
+    void BringUp(X25519PrivateKey key, X25519PrivateKey? other, IReadOnlyList<IPNetwork> addresses, int mtu);
 
     /// <summary>Removes peers, routes, addresses and keys, and sets the interface down.</summary>
     void TakeDown();

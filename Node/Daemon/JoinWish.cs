@@ -13,7 +13,8 @@ namespace Mesh.Node.Daemon;
 internal sealed record JoinWish(JoinLink Link, string Hostname, IReadOnlyList<UdpEndpoint> Endpoints, int Mtu, bool NeedsRegistration)
 {
     /// <exception cref="UserException">Something in the request makes no sense, or contradicts what was joined.</exception>
-    public static JoinWish From(UpRequest request, JoinInfo? joined)
+    /// <param name="lapsed">The machine has lost its membership: without a link, it asks to be approved.</param>
+    public static JoinWish From(UpRequest request, JoinInfo? joined, bool lapsed)
     {
         var link = request.Link is null ? null : Parse(request.Link);
         if (link is null && joined is null)
@@ -29,7 +30,7 @@ internal sealed record JoinWish(JoinLink Link, string Hostname, IReadOnlyList<Ud
         var endpoints = request.Endpoints is null ? joined?.StaticEndpoints ?? [] : [.. request.Endpoints.Select(ParseEndpoint)];
         if (endpoints.Count > ControlLimits.EndpointsPerNode / 2)
             throw new UserException(ExitCode.Usage, $"more than {ControlLimits.EndpointsPerNode / 2} endpoints", "Give only those that peers should try.");
-        return new JoinWish(link ?? joined!.Link, hostname, endpoints, mtu, link is not null || hostname != joined!.Hostname);
+        return new JoinWish(link ?? joined!.Link, hostname, endpoints, mtu, link is not null || lapsed || hostname != joined!.Hostname);
     }
 
     /// <summary>For a wish that needs no registration.</summary>

@@ -28,11 +28,14 @@ internal static class MapToTunnel
         return map.Peers.Values.Where(peer => IsLive(peer, nowMs)).ToDictionary(peer => peer.NodeId, Endpoints);
     }
 
-    /// <summary>When the next authorisation of a peer ends; null when none does.</summary>
+    /// <summary>Whether this node's own authorisation has ended, coordinator or not.</summary>
+    public static bool IsSelfExpired(NetworkMap map, DateTimeOffset now) => Time(map.Self.ExpiresAtMs) <= now;
+
+    /// <summary>When the next authorisation, of a peer or of this node, ends; null when none does.</summary>
     public static DateTimeOffset? NextExpiry(NetworkMap map, DateTimeOffset now)
     {
         long nowMs = now.ToUnixTimeMilliseconds();
-        long next = map.Peers.Values.Select(peer => peer.ExpiresAtMs).Where(at => at > nowMs).DefaultIfEmpty(0).Min();
+        long next = map.Peers.Values.Select(peer => peer.ExpiresAtMs).Append(map.Self.ExpiresAtMs).Where(at => at > nowMs).DefaultIfEmpty(0).Min();
         return next == 0 ? null : Time(next);
     }
 

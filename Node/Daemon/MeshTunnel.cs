@@ -32,7 +32,7 @@ internal sealed partial class MeshTunnel : ITunnel
     private readonly HashSet<IPNetwork> _routed = [];
     private readonly Dictionary<ulong, TunnelPeer> _peers = [];
     private readonly Meter _meter = new("Mesh.Node.Tunnel");
-    private (X25519PublicKey Key, int Mtu)? _up;
+    private (X25519PublicKey Key, X25519PublicKey? Other, int Mtu)? _up;
 
     private MeshTunnel(RouteClient routes, LinuxTunDevice tun, LinuxUdpTransport udp, IInitiationClock stamps, TimeProvider time, ILogger log)
     {
@@ -84,13 +84,13 @@ internal sealed partial class MeshTunnel : ITunnel
         }
     }
 
-    public void BringUp(X25519PrivateKey key, IReadOnlyList<IPNetwork> addresses, int mtu)
+    public void BringUp(X25519PrivateKey key, X25519PrivateKey? other, IReadOnlyList<IPNetwork> addresses, int mtu)
     {
         lock (_gate)
         {
             try
             {
-                SetUp(key, mtu);
+                SetUp(key, other, mtu);
                 foreach (var gone in _addresses.Except(addresses).ToArray())
                 {
                     _routes.RemoveAddress(_linkIndex, gone.BaseAddress, gone.PrefixLength);
@@ -198,14 +198,15 @@ internal sealed partial class MeshTunnel : ITunnel
     }
 
     // Called for every map; what an administrator changed meanwhile by hand is left alone.
-    private void SetUp(X25519PrivateKey key, int mtu)
+    private void SetUp(X25519PrivateKey key, X25519PrivateKey? other, int mtu)
     {
-        if (_up != (key.PublicKey, mtu))
+        var wanted = (key.PublicKey, other?.PublicKey, mtu);
+        if (_up != wanted)
         {
-            if (_up?.Key != key.PublicKey) _device.SetKeys(CopyOf(key));
+            if (_up?.Key != key.PublicKey || _up?.Other != other?.PublicKey) _device.SetKeys(CopyOf(key), other is null ? null : CopyOf(other));
             _tun.SetMtu(mtu);
             _routes.SetUp(_linkIndex, up: true);
-            _up = (key.PublicKey, mtu);
+            _up = wanted;
         }
     }
 

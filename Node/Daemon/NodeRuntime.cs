@@ -30,6 +30,9 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     /// <summary>How long <c>mesh up</c> waits for the first map after it was registered.</summary>
     private static readonly TimeSpan FirstMapWait = TimeSpan.FromSeconds(10);
 
+    /// <summary>After a change of keys that fell due and was refused.</summary>
+    private static readonly TimeSpan RotationRetry = TimeSpan.FromHours(1);
+
     private readonly SemaphoreSlim _verbs = new(1, 1);
     private readonly Lock _sync = new();
     private readonly RuntimeParts _parts;
@@ -38,17 +41,22 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     private readonly MapSaver _saver;
     private readonly DropLog _drops;
     private readonly MachineIdentity _machine;
+    private readonly NodeKeys _keys;
+    private readonly ITimer _expiryTimer;
     private readonly ByteString _bootId = ControlSession.NewBootId();
     private readonly TaskCompletionSource _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConcurrentDictionary<ulong, double> _latencies = new();
 
     // Under _sync:
-    private X25519PrivateKey _nodeKey;
     private JoinInfo? _join;
     private NetworkMap? _map;
     private FilterView _view = FilterView.Empty;
     private ControlStatus _control = ControlStatus.Initial;
     private DateTimeOffset? _nextExpiry;
+    private bool _expired;
+    private KeyRotation? _rotation;
+    private DateTimeOffset _nextRotation;
+    private Task<UserException?> _rotating = Task.FromResult<UserException?>(null);
     private NodeReport? _reported;
     private ControlSession? _session;
     private TaskCompletionSource _firstMap = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -65,9 +73,10 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         _parts = parts;
         _log = parts.Logs.CreateLogger<NodeRuntime>();
         _machine = MachineIdentity.LoadOrCreate(parts.State);
-        _nodeKey = NodeKeyFile.LoadOrCreate(parts.State);
+        _keys = new NodeKeys(parts.State);
         _join = JoinInfo.Load(parts.State);
         _map = _join is null ? null : LoadMap();
+        _expiryTimer = parts.Time.CreateTimer(_ => Tick(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _paths = new PathFinder(parts.Tunnel);
         _drops = new DropLog(parts.Logs.CreateLogger<DropLog>());
         _saver = new MapSaver(parts.State, parts.Time, parts.Logs.CreateLogger<MapSaver>());
@@ -92,7 +101,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         await _verbs.WaitAsync(cancel).ConfigureAwait(false);
         try
         {
-            var wish = JoinWish.From(request, _join);
+            var wish = JoinWish.From(request, _join, IsLapsed());
             UpAnswer answer;
             if (wish.NeedsRegistration)
             {
@@ -190,11 +199,33 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         }
     }
 
+    /// <summary>Changes the node key now, or waits for the change that is under way. Returns the new public key.</summary>
+    /// <param name="cancel">Ends the waiting; the change goes on.</param>
+    public async Task<string> RotateAsync(CancellationToken cancel)
+    {
+        KeyRotation rotation;
+        Task<UserException?> rotating;
+        lock (_sync)
+        {
+            if (_join is not { NodeId: not 0 }) throw NotJoined();
+            if (_session is null) throw new UserException(ExitCode.NotUp, "the tunnel is down", "Bring it up: mesh up");
+            (rotation, rotating) = Rotate();
+        }
+        await Task.WhenAny(rotating, rotation.FirstFailure).WaitAsync(cancel).ConfigureAwait(false);
+        if (!rotating.IsCompleted)
+        {
+            var known = ControlErrors.Explain(await rotation.FirstFailure.ConfigureAwait(false));
+            throw new UserException(known.Code, known.Message, "The old key stays in use; the change is made by itself once the coordinator answers.", known);
+        }
+        if (await rotating.ConfigureAwait(false) is { } error) throw error;
+        return _keys.Current.PublicKey.ToString();
+    }
+
     public NodeStatus Status()
     {
         lock (_sync)
         {
-            var view = new StatusView(_join, _map, _control, _session is not null, _nodeKey.PublicKey, _latencies, _view, _parts.Time.GetUtcNow());
+            var view = new StatusView(_join, _map, _control, _session is not null, _keys.Current.PublicKey, _latencies, _view, _parts.Time.GetUtcNow());
             return StatusBuilder.Build(view, _parts.Tunnel, _paths);
         }
     }
@@ -234,14 +265,20 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
             ? StatusBuilder.BuildPeer(entry, _parts.Tunnel, _paths, _latencies, _view, _parts.Time.GetUtcNow())
             : null;
 
-    /// <summary>To be called now and then, and when the host's addresses changed: reports endpoints, ends expired peers.</summary>
+    /// <summary>To be called now and then, and when the host's addresses changed: reports endpoints, ends expired peers, changes keys.</summary>
     public void Tick()
     {
         Report(force: false);
         lock (_sync)
         {
-            if (_session is not null && _map is not null && _nextExpiry <= _parts.Time.GetUtcNow()) Apply(_map);
-            _drops.Tell(_view, _parts.Time.GetUtcNow());
+            var now = _parts.Time.GetUtcNow();
+            if (_session is not null && _map is not null && _nextExpiry <= now) Apply(_map);
+            if (_session is not null && _control.Phase == ControlPhase.Connected && _map is { } map && MapToTunnel.Time(map.Self.RotateKeyAtMs) <= now && now >= _nextRotation)
+            {
+                _nextRotation = now + RotationRetry;
+                Rotate();
+            }
+            _drops.Tell(_view, now);
         }
     }
 
@@ -249,22 +286,25 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     {
         await _verbs.WaitAsync().ConfigureAwait(false);
         await StopSessionAsync().ConfigureAwait(false);
+        await _expiryTimer.DisposeAsync().ConfigureAwait(false);
         await _saver.DisposeAsync().ConfigureAwait(false);
         _paths.Dispose();
         _machine.Dispose();
-        _nodeKey.Dispose();
+        _keys.Dispose();
         _verbs.Dispose();
     }
 
-    void IControlEvents.MapChanged(NetworkMap map)
+    void IControlEvents.MapChanged(NetworkMap map, bool keep)
     {
         lock (_sync)
         {
             _map = map;
+            _expired = false;
             Apply(map);
             _firstMap.TrySetResult();
         }
         _saver.Mark(map);
+        if (keep) _saver.Save();
         Report(force: false);
     }
 
@@ -286,6 +326,17 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
             TakeDown();
             _map = null;
         }
+        _saver.Forget();
+    }
+
+    void IControlEvents.Expired()
+    {
+        lock (_sync)
+        {
+            _expired = true;
+            TakeDown();
+        }
+        // The next start must not bring up what has ended.
         _saver.Forget();
     }
 
@@ -311,6 +362,54 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         lock (_sync) _control = status;
     }
 
+    // Under _sync. The change ends with the session.
+    private (KeyRotation, Task<UserException?>) Rotate()
+    {
+        if (_rotation is { } running && !_rotating.IsCompleted) return (running, _rotating);
+        _rotation = new KeyRotation(_client!, _machine, _keys, ApplyKeys, _parts.Time, new Backoff(_parts.Random), _parts.Logs.CreateLogger<KeyRotation>());
+        _rotating = RotateAsync(_rotation, _sessionEnd!.Token);
+        return (_rotation, _rotating);
+    }
+
+    /// <returns>Why it could not be done; null when it was.</returns>
+    private async Task<UserException?> RotateAsync(KeyRotation rotation, CancellationToken cancel)
+    {
+        try
+        {
+            // Off this thread, whose locks the change wants.
+            await Task.Run(() => rotation.RunAsync(cancel), cancel).ConfigureAwait(false);
+            return null;
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            return new UserException(ExitCode.Failed, "the change of the node key was interrupted", "It goes on when the tunnel is up: mesh up");
+        }
+        catch (ControlException e)
+        {
+            LogNotRotated(e.Message);
+            return ControlErrors.Explain(e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            LogNotRotated(e.Message);
+            return new UserException(ExitCode.StateUnusable, $"cannot write the state directory: {e.Message}", "Make room or rights there; the old key stays in use.", e);
+        }
+    }
+
+    private void ApplyKeys()
+    {
+        lock (_sync)
+        {
+            if (_session is not null && _map is not null) Apply(_map);
+        }
+    }
+
+    private bool IsLapsed()
+    {
+        lock (_sync)
+            return _expired || _control.Phase == ControlPhase.Removed || (_map is { } map && MapToTunnel.IsSelfExpired(map, _parts.Time.GetUtcNow()));
+    }
+
     private static UserException NotJoined() => new(ExitCode.NotUp, "this machine is in no network", "Join one: mesh up LINK");
 
     private static UpAnswer Answer(JoinInfo join, string name, IReadOnlyList<IPNetwork> addresses, string? code = null) =>
@@ -321,7 +420,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         var map = MapFile.Load(_parts.State, out string? damage);
         if (damage is not null) LogMapDamaged(damage);
         // A map of another key is of another membership.
-        return map is not null && map.Self.NodeKey.Span.SequenceEqual(_nodeKey.PublicKey.AsSpan()) ? map : null;
+        return map is not null && _keys.AreOurs(map.Self.NodeKey.Span) ? map : null;
     }
 
     private async Task<UpAnswer> RegisterAsync(JoinWish wish, CancellationToken cancel)
@@ -331,7 +430,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         {
             using var client = new ControlClient(link, _machine, _parts.Time);
             var registration = await Registrar
-                .RegisterAsync(client, _machine, _nodeKey, link.PreAuthKey ?? "", wish.Hostname, _parts.Time, cancel).ConfigureAwait(false);
+                .RegisterAsync(client, _machine, _keys.Current, link.PreAuthKey ?? "", wish.Hostname, _parts.Time, cancel).ConfigureAwait(false);
             var answer = registration.Answer;
             var join = new JoinInfo(link.Host, link.Port, link.Pin, link.Network!, registration.NetworkId,
                 answer.Status == RegistrationStatus.Registered ? answer.NodeId : 0, wish.Hostname, wish.Endpoints, wish.Mtu, WantUp: true);
@@ -347,7 +446,8 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
                 join.Save(_parts.State);
                 _join = join;
                 _control = ControlStatus.Initial;
-                if (answer.Status == RegistrationStatus.Registered) _parts.Tunnel.BringUp(_nodeKey, addresses, join.Mtu);
+                _expired = false;
+                if (answer.Status == RegistrationStatus.Registered) _parts.Tunnel.BringUp(_keys.Current, _keys.Other, addresses, join.Mtu);
                 else _control = _control with { Phase = ControlPhase.Pending, ApprovalCode = answer.ApprovalCode };
             }
             LogJoined(join.Network, answer.Status == RegistrationStatus.Registered ? answer.Name : "(pending)");
@@ -380,7 +480,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     {
         _client = new ControlClient(join.Link, _machine, _parts.Time, join.NextPin);
         _sessionEnd = new CancellationTokenSource();
-        var session = new ControlSession(_client, _machine, _nodeKey, join, _map, _bootId, this, _parts.Time, _parts.Random,
+        var session = new ControlSession(_client, _machine, _keys, join, _map, _bootId, this, _parts.Time, _parts.Random,
             _parts.Logs.CreateLogger<ControlSession>());
         lock (_sync)
         {
@@ -391,6 +491,11 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         }
         Report(force: true);
         _sessionRun = RunSessionAsync(session, _sessionEnd.Token);
+        lock (_sync)
+        {
+            // What a crash or a stop cut short.
+            if (join.NodeId != 0 && _keys.IsChanging) Rotate();
+        }
     }
 
     private async Task RunSessionAsync(ControlSession session, CancellationToken cancel)
@@ -415,28 +520,38 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     private async Task StopSessionAsync()
     {
         if (_sessionEnd is null) return;
+        // First, so that no change of keys begins any more.
+        lock (_sync) _session = null;
         await _sessionEnd.CancelAsync().ConfigureAwait(false);
         await _sessionRun.ConfigureAwait(false);
+        await _rotating.ConfigureAwait(false);
         _sessionEnd.Dispose();
         _client!.Dispose();
         (_sessionEnd, _client) = (null, null);
-        lock (_sync) _session = null;
     }
 
     // Under _sync.
     private void Apply(NetworkMap map)
     {
         var now = _parts.Time.GetUtcNow();
-        var peers = MapToTunnel.Peers(map, now);
-        // Rights first: what was taken away must not live on because something else of the map can't be applied.
-        _view = FilterView.Of(map, _view, now);
-        _parts.Tunnel.Enforce(peers, _view);
         try
         {
-            _parts.Tunnel.BringUp(_nodeKey, MapToTunnel.Addresses(map.Self.Addresses), _join!.Mtu);
+            if (_expired || MapToTunnel.IsSelfExpired(map, now))
+            {
+                _nextExpiry = null;
+                TakeDown();
+                return;
+            }
+            var peers = MapToTunnel.Peers(map, now);
+            // Rights first: what was taken away must not live on because something else of the map can't be applied.
+            _view = FilterView.Of(map, _view, now);
+            _parts.Tunnel.Enforce(peers, _view);
+            _parts.Tunnel.BringUp(_keys.Current, _keys.Other, MapToTunnel.Addresses(map.Self.Addresses), _join!.Mtu);
             _parts.Tunnel.SetPeers(peers, _view);
             _paths.SetPeers(MapToTunnel.Candidates(map, now));
             _nextExpiry = MapToTunnel.NextExpiry(map, now);
+            // To the moment, and not at the next tick; a far one comes nearer by ticks.
+            if (_nextExpiry - now is { } wait && wait < TimeSpan.FromDays(1)) _expiryTimer.Change(wait + TimeSpan.FromMilliseconds(1), Timeout.InfiniteTimeSpan);
         }
         catch (Exception e) when (e is KernelException or UserException)
         {
@@ -461,9 +576,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         (_map, _join, _control) = (null, null, ControlStatus.Initial);
         JoinInfo.Remove(_parts.State);
         _saver.Forget();
-        NodeKeyFile.Remove(_parts.State);
-        _nodeKey.Dispose();
-        _nodeKey = NodeKeyFile.LoadOrCreate(_parts.State);
+        _keys.Renew();
     }
 
     private void Report(bool force)
@@ -502,6 +615,9 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
 
     [LoggerMessage(EventId = 2302, Level = LogLevel.Error, Message = "The map could not be applied to the tunnel: {Reason}")]
     private partial void LogApplyFailed(string reason);
+
+    [LoggerMessage(EventId = 2307, Level = LogLevel.Error, Message = "The node key could not be changed: {Reason}")]
+    private partial void LogNotRotated(string reason);
 
     [LoggerMessage(EventId = 2303, Level = LogLevel.Warning, Message = "The stored map is damaged and not used: {Reason}. The coordinator will send another")]
     private partial void LogMapDamaged(string reason);

@@ -52,6 +52,8 @@ internal static class StatusBuilder
         { Join: null } => "none",
         { Control.Phase: ControlPhase.Removed } => "removed",
         { IsRunning: false } => "down",
+        { Control.Phase: ControlPhase.Expired } => "expired",
+        { Map: { } map } when MapToTunnel.IsSelfExpired(map, view.Now) => "expired",
         { Control.Phase: ControlPhase.Pending } or { Join.NodeId: 0, Map: null } => "pending",
         _ => "up",
     };
@@ -75,10 +77,8 @@ internal static class StatusBuilder
             warnings.Add("another machine runs with a copy of this state directory: remove one copy and join that machine anew");
         if (flags.HasFlag(ControlWarnings.LogFork))
             warnings.Add("the network's log has forked or gone back behind what this node had seen: tell your administrator");
-        if (expires is { } at && at - view.Now < ExpiryWarning)
-            warnings.Add(at <= view.Now
-                ? "this machine's authorisation has ended: mesh up LINK"
-                : $"this machine's authorisation ends on {at:yyyy-MM-dd}: ask your administrator for a new link");
+        if (expires is { } at && at > view.Now && at - view.Now < ExpiryWarning)
+            warnings.Add($"this machine's authorisation ends on {at:yyyy-MM-dd HH:mm} UTC: ask your administrator for more time (nodes expire) or a new link");
         return warnings;
     }
 

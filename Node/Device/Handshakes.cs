@@ -16,7 +16,7 @@ internal sealed class Handshakes(WireGuardDevice device)
     /// <returns>False when there is no key to send under, or the peer's is of low order: nothing may be sent.</returns>
     public bool TryCreateInitiation(Peer peer, Span<byte> message)
     {
-        if (device.Identity.Current is not { } local || peer.Identities is not [var remote, ..]) return false;
+        if (Choose(peer) is not var (local, remote)) return false;
         device.EndHandshake(peer);
         if (!remote.TryGetStaticStatic(local, out ReadOnlySpan<byte> staticStatic)) return false;
 
@@ -37,6 +37,23 @@ internal sealed class Handshakes(WireGuardDevice device)
         BinaryPrimitives.WriteUInt32LittleEndian(message[InitiationLayout.Sender..], handshake.LocalIndex);
         remote.Macs.Write(message, device.Now);
         return true;
+    }
+
+    /// <summary>
+    /// The keys to try: the current ones first. While either end changes its key, each further attempt tries another pair: what one
+    /// end has heard of the change, the other may not have.
+    /// </summary>
+    private (StaticIdentity Local, RemoteIdentity Remote)? Choose(Peer peer)
+    {
+        if (device.Identity.Current is not { } current || peer.Identities is not [var first, ..]) return null;
+        int attempt = Math.Max(peer.HandshakeAttempts - 1, 0);
+        StaticIdentity local = current;
+        if (device.Identity.Previous is { } other)
+        {
+            if (attempt % 2 == 1) local = other;
+            attempt /= 2;
+        }
+        return (local, peer.Identities is [_, var second] && attempt % 2 == 1 ? second : first);
     }
 
     /// <summary>

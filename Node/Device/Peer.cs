@@ -51,7 +51,7 @@ public sealed class Peer
     /// <summary>Between empty packets that keep a NAT's mapping alive; zero for none.</summary>
     public TimeSpan PersistentKeepalive => TimeSpan.FromTicks(Timers.PersistentInterval);
 
-    /// <summary>One or two; the first is written to, both are answered.</summary>
+    /// <summary>One or two; the first is written to (the second when that is not answered), both are answered.</summary>
     public IReadOnlyList<X25519PublicKey> PublicKeys => [.. Identities.Select(identity => identity.PublicKey)];
 
     /// <summary>Whether data could be sent at once.</summary>

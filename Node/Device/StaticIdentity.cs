@@ -41,7 +41,7 @@ internal sealed class StaticIdentity(X25519PrivateKey privateKey)
     }
 }
 
-/// <summary>The device's one or two static keys, published as a whole. Initiations go out under the current one.</summary>
+/// <summary>The device's one or two static keys, published as a whole. Initiations go out under the current one, and are tried under the other when they are not answered.</summary>
 internal sealed record DeviceIdentity(StaticIdentity? Current, StaticIdentity? Previous)
 {
     public static readonly DeviceIdentity None = new(null, null);

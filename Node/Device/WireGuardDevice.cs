@@ -105,19 +105,22 @@ public sealed class WireGuardDevice : IDisposable
     internal long Now => _options.Clock.GetElapsedTime(_started).Ticks + 1;
 
     /// <summary>
-    /// Sets the key that handshakes go out under and, while it is being replaced, the key before, under which they are still
-    /// answered. The device owns the keys from now on. Sessions under a key that is neither are ended. Null for none.
+    /// Sets the key that handshakes go out under and, while one key replaces another, the other, under which they are answered too
+    /// (and tried, when the first is not answered). The device owns the keys from now on. Sessions under a key that is neither are ended. Null for none.
     /// </summary>
     public void SetKeys(X25519PrivateKey? current, X25519PrivateKey? previous = null)
     {
         lock (ControlLock)
         {
             DeviceIdentity before = Identity;
-            StaticIdentity? Keep(X25519PrivateKey? key) =>
-                key is null ? null
-                : before.Current is { } c && c.PublicKey == key.PublicKey ? c
-                : before.Previous is { } p && p.PublicKey == key.PublicKey ? p
-                : new StaticIdentity(key);
+            StaticIdentity? Keep(X25519PrivateKey? key)
+            {
+                if (key is null) return null;
+                StaticIdentity? known = before.Current?.PublicKey == key.PublicKey ? before.Current : before.Previous?.PublicKey == key.PublicKey ? before.Previous : null;
+                if (known is null) return new StaticIdentity(key);
+                if (!ReferenceEquals(known.PrivateKey, key)) key.Dispose();
+                return known;
+            }
             Identity = new DeviceIdentity(Keep(current), Keep(previous));
             bool sessionsStay = before.Current is not null && Identity.Has(before.Current.PublicKey);
             foreach (StaticIdentity? gone in (StaticIdentity?[])[before.Current, before.Previous])

@@ -122,6 +122,8 @@ internal sealed partial class LocalServer(NodeRuntime runtime, Pinger pinger, st
             case { Verb: LocalRequest.DownVerb }:
                 await runtime.DownAsync(cancel).ConfigureAwait(false);
                 return new(Done: new DoneAnswer());
+            case { Verb: LocalRequest.RotateVerb }:
+                return new(Done: new DoneAnswer(Rotate: new RotateAnswer(await runtime.RotateAsync(cancel).ConfigureAwait(false))));
             case { Verb: LocalRequest.LogoutVerb, Logout: { } logout }:
                 await runtime.LogoutAsync(logout.Force, cancel).ConfigureAwait(false);
                 return new(Done: new DoneAnswer());

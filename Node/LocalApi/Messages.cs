@@ -16,6 +16,7 @@ internal sealed record LocalRequest(
     public const string PingVerb = "ping";
     public const string LogoutVerb = "logout";
     public const string WhyVerb = "why";
+    public const string RotateVerb = "rotate";
 }
 
 /// <param name="Link">A join link with its secret; null to bring up what was joined before.</param>
@@ -37,7 +38,10 @@ internal sealed record WhyRequest(string Host, int? Port, int Protocol);
 
 internal sealed record LocalAnswer(PingReply? Reply = null, DoneAnswer? Done = null, ErrorAnswer? Error = null);
 
-internal sealed record DoneAnswer(NodeStatus? Status = null, UpAnswer? Up = null, WhyAnswer? Why = null);
+internal sealed record DoneAnswer(NodeStatus? Status = null, UpAnswer? Up = null, WhyAnswer? Why = null, RotateAnswer? Rotate = null);
+
+/// <param name="NodeKey">The new one.</param>
+internal sealed record RotateAnswer(string NodeKey);
 
 /// <param name="ApprovalCode">Not null: the machine is pending; an administrator approves it by this code.</param>
 internal sealed record UpAnswer(string Network, string Name, IReadOnlyList<string> Addresses, string? ApprovalCode);
@@ -66,7 +70,7 @@ internal sealed record WhyDirection(string Verdict, string Reason)
 /// <summary>What <c>mesh status --json</c> prints. Members are added, never renamed or removed.</summary>
 internal sealed record NodeStatus(SelfStatus Self, CoordinatorStatus Coordinator, IReadOnlyList<PeerStatus> Peers);
 
-/// <param name="State">"up", "down", "pending", "removed" or "none" (in no network).</param>
+/// <param name="State">"up", "down", "pending", "expired", "removed" or "none" (in no network).</param>
 /// <param name="Addresses">In the mesh, without prefix length.</param>
 internal sealed record SelfStatus(
     string? Name, string? Network, IReadOnlyList<string> Addresses, string? NodeKey, string State, string Interface, int ListenPort,

@@ -42,6 +42,13 @@ internal static partial class AtomicFile
         SyncDirectory(Path.GetDirectoryName(path)!);
     }
 
+    /// <summary>Puts one file in another's place; after a crash the place holds the one or the other, whole.</summary>
+    public static void Replace(string path, string with)
+    {
+        File.Move(with, path, overwrite: true);
+        SyncDirectory(Path.GetDirectoryName(path)!);
+    }
+
     /// <summary>Removes the file for good, if it is there.</summary>
     public static void Delete(string path)
     {

@@ -13,13 +13,28 @@ internal static class NodeKeyFile
     /// <exception cref="UserException">The file is damaged.</exception>
     public static X25519PrivateKey LoadOrCreate(StateDirectory state)
     {
-        byte[]? text = AtomicFile.Read(state.NodeKeyPath, 256);
-        if (text is null)
-        {
-            var made = X25519PrivateKey.Generate();
-            Save(state, made);
-            return made;
-        }
+        if (Load(state.NodeKeyPath) is { } known) return known;
+        var made = X25519PrivateKey.Generate();
+        Save(state.NodeKeyPath, made);
+        return made;
+    }
+
+    /// <summary>The key that is to follow; null when none is. The caller owns it.</summary>
+    /// <exception cref="UserException">The file is damaged.</exception>
+    public static X25519PrivateKey? LoadNext(StateDirectory state) => Load(state.NextNodeKeyPath);
+
+    /// <summary>Keeps the key that is to follow. On disk when this returns.</summary>
+    public static void SaveNext(StateDirectory state, X25519PrivateKey key) => Save(state.NextNodeKeyPath, key);
+
+    /// <summary>The key that was to follow is the key from now on, after a crash too.</summary>
+    public static void Promote(StateDirectory state) => AtomicFile.Replace(state.NodeKeyPath, state.NextNodeKeyPath);
+
+    public static void RemoveNext(StateDirectory state) => AtomicFile.Delete(state.NextNodeKeyPath);
+
+    private static X25519PrivateKey? Load(string path)
+    {
+        byte[]? text = AtomicFile.Read(path, 256);
+        if (text is null) return null;
         byte[] key = new byte[SecretKey.Length];
         try
         {
@@ -27,7 +42,7 @@ internal static class NodeKeyFile
             if (trimmed.Length != Base64Chars
                 || System.Buffers.Text.Base64.DecodeFromUtf8(trimmed, key, out _, out int written) != System.Buffers.OperationStatus.Done
                 || written != SecretKey.Length)
-                throw new UserException(ExitCode.StateUnusable, $"the node key {state.NodeKeyPath} is damaged",
+                throw new UserException(ExitCode.StateUnusable, $"the node key {path} is damaged",
                     "Restore it from a backup, or remove it and join again with a new link.");
             return new X25519PrivateKey(key);
         }
@@ -38,7 +53,7 @@ internal static class NodeKeyFile
         }
     }
 
-    public static void Save(StateDirectory state, X25519PrivateKey key)
+    private static void Save(string path, X25519PrivateKey key)
     {
         Span<byte> raw = stackalloc byte[SecretKey.Length];
         Span<byte> text = stackalloc byte[Base64Chars + 1];
@@ -47,7 +62,7 @@ internal static class NodeKeyFile
         text[Base64Chars] = (byte)'\n';
         try
         {
-            AtomicFile.Write(state.NodeKeyPath, text);
+            AtomicFile.Write(path, text);
         }
         finally
         {
@@ -56,5 +71,9 @@ internal static class NodeKeyFile
         }
     }
 
-    public static void Remove(StateDirectory state) => AtomicFile.Delete(state.NodeKeyPath);
+    public static void Remove(StateDirectory state)
+    {
+        RemoveNext(state);
+        AtomicFile.Delete(state.NodeKeyPath);
+    }
 }

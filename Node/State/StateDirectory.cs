@@ -10,6 +10,7 @@ namespace Mesh.Node.State;
 /// lock          held while the daemon runs
 /// machine.key   ECDSA P-256, PKCS#8 PEM: who this machine is to every coordinator
 /// node.key      X25519, base64: the WireGuard key
+/// node.key.next the key that will take its place, while that is under way
 /// join.json     where the coordinator is, its pin, the network, what the user asked for
 /// map.bin       the last map applied (a Snapshot message)
 /// tai64n        the TAI64N timestamp that no handshake may fall behind
@@ -33,6 +34,8 @@ public sealed class StateDirectory : IDisposable
     internal string MachineKeyPath => Path.Combine(FullPath, "machine.key");
 
     internal string NodeKeyPath => Path.Combine(FullPath, "node.key");
+
+    internal string NextNodeKeyPath => NodeKeyPath + ".next";
 
     internal string JoinPath => Path.Combine(FullPath, "join.json");
 

@@ -47,6 +47,21 @@ public static class ControlLimits
     /// <summary>Challenges outstanding in the whole coordinator; beyond it a request is refused with "busy".</summary>
     public const int ChallengesOutstanding = 65_536;
 
+    /// <summary>Machines of a network that wait for approval at a time; a further one is refused with "busy".</summary>
+    public const int WaitingPerNetwork = 1024;
+
+    /// <summary>The same for one source address.</summary>
+    public const int WaitingPerAddress = 32;
+
+    /// <summary>A waiting machine that has not asked for so long is forgotten.</summary>
+    public static readonly TimeSpan WaitingSilence = TimeSpan.FromMinutes(3);
+
+    /// <summary>How long the answer to a registration that waits for approval is held back.</summary>
+    public static readonly TimeSpan ApprovalWait = TimeSpan.FromSeconds(10);
+
+    /// <summary>A node key that was replaced is answered beside the new one for so long at most.</summary>
+    public static readonly TimeSpan PreviousKeyOverlap = TimeSpan.FromMinutes(5);
+
     /// <summary>Keepalive frames on a quiet poll, with a jitter of a tenth either way.</summary>
     public static readonly TimeSpan KeepAliveInterval = TimeSpan.FromSeconds(25);
 

@@ -26,6 +26,9 @@ public static class ProblemType
     /// <summary>403: the machine is not a member of the network (never was, left, or was removed).</summary>
     public const string NotRegistered = Prefix + "not-registered";
 
+    /// <summary>403: the machine's authorisation has ended; its id, name and addresses are kept for when it is let in again.</summary>
+    public const string Expired = Prefix + "authorisation-ended";
+
     /// <summary>403: the challenge is unknown, used, too old, or of another machine.</summary>
     public const string Challenge = Prefix + "challenge";
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Mesh.Crypto.Vectors;
 using static Mesh.Crypto.Tests.TestBytes;
 
 namespace Mesh.Crypto.Tests;
@@ -81,6 +82,43 @@ public sealed class Blake2sTests
         }
         Blake2s.Mac(Counting(32), "mesh"u8, mac);
         AssertHex("fde74a7e93f19f0a89762395d67ae91b", mac);
+    }
+
+    /// <summary>Pieces of any length, so that blocks begin and end at every place of every piece.</summary>
+    [Fact]
+    public void Vectors_agree_with_the_library_on_random_inputs_in_pieces()
+    {
+        Assert.SkipUnless(Blake2sVectors.IsSupported, "this processor has no SSE4.1");
+        int seed = Random.Shared.Next();
+        var random = new Random(seed);
+        byte[] input = new byte[3 * 200], key = new byte[32], ours = new byte[32], theirs = new byte[32];
+        for (int round = 0; round < 50_000; round++)
+        {
+            random.NextBytes(input);
+            random.NextBytes(key);
+            Span<byte> first = input.AsSpan(0, random.Next(200)), second = input.AsSpan(200, random.Next(200)), third = input.AsSpan(400, random.Next(70));
+            var state = new Blake2sVectors();
+            state.Start(32, 0);
+            state.Add(first);
+            state.Add(second);
+            state.Add(third);
+            state.Finish(ours);
+            LibraryBlake2s.Hash(first, second, third, theirs);
+            Assert.True(ours.AsSpan().SequenceEqual(theirs), $"seed {seed}, round {round}: hash");
+
+            int keyLength = 1 + round % 32;
+            Blake2s.VectorMac(key.AsSpan(0, keyLength), first, ours.AsSpan(0, 16));
+            LibraryBlake2s.Mac(key.AsSpan(0, keyLength), first, theirs.AsSpan(0, 16));
+            Assert.True(ours.AsSpan().SequenceEqual(theirs), $"seed {seed}, round {round}: mac");
+        }
+    }
+
+    [Fact]
+    public void This_process_uses_what_its_processor_has()
+    {
+        Assert.SkipWhen(AeadChoice.WantsLibrary, "the environment chooses the library");
+        Assert.Equal(Blake2sVectors.IsSupported, Blake2s.UsesVectors);
+        Assert.Equal(Blake2sVectors.IsSupported, Blake2s.UsesVectors && Blake2sSelfTest.Passes());
     }
 
     [Theory]

@@ -78,7 +78,7 @@ public sealed unsafe class TransportAeadTests
         for (int round = 0; round < 400; round++) check.RunRandom();
     }
 
-    /// <summary>The long form of the two above: ten million messages of every length. Some ten minutes.</summary>
+    /// <summary>The long form of the two above: ten million messages of every length, in about a minute.</summary>
     [Theory(Explicit = true), MemberData(nameof(AeadModes.Vectors), MemberType = typeof(AeadModes))]
     public void Ten_million_messages_are_sealed_and_opened_as_the_library_does(AeadImplementation mode)
     {

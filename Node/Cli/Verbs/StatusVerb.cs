@@ -34,10 +34,12 @@ internal static class StatusVerb
             "none" => "This machine is in no network. Join one: mesh up LINK",
             "pending" => $"Waiting for approval in network {self.Network}. Code: {self.ApprovalCode}",
             "down" => $"{self.Name} in network {self.Network}, down. Bring it up: mesh up",
+            "expired" => $"The authorisation of this machine{(self.Name is null ? "" : $" ({self.Name})")} in network {self.Network} has ended; it keeps its name and addresses.\n"
+                + "Let it in again: mesh up LINK with a new link, or mesh up and have an administrator approve it.",
             "removed" => $"This machine is no member of network {self.Network} any more. Join again: mesh up LINK",
             _ => $"{self.Name ?? "(no name yet)"} in network {self.Network}, {self.State}: {string.Join(", ", self.Addresses)}",
         });
-        if (self.State is "up" or "pending")
+        if (self.State is "up" or "pending" or "expired")
             output.WriteLine(coordinator.Connected
                 ? $"Coordinator {coordinator.Address}: connected, position {coordinator.Position}"
                 : $"Coordinator {coordinator.Address}: not connected{(coordinator.Error is { } error ? $" ({error})" : "")}; tunnels go on with position {coordinator.Position}");

@@ -67,15 +67,21 @@ internal static class UpVerb
     private static async Task<UpAnswer> WaitForApprovalAsync(
         string path, string code, UpAnswer up, CommandStreams streams, CancellationToken cancel)
     {
-        await streams.Error.WriteLineAsync(
-            $"Waiting for approval. An administrator lets this machine in with: mesh-coordinator nodes approve {code}").ConfigureAwait(false);
+        string? shown = null;
         while (true)
         {
+            if (code != shown)
+            {
+                await streams.Error.WriteLineAsync(
+                    $"Waiting for approval. An administrator lets this machine in with: mesh-coordinator nodes approve {code} --user NAME").ConfigureAwait(false);
+                shown = code;
+            }
             await Task.Delay(ApprovalPoll, cancel).ConfigureAwait(false);
             var done = await LocalClient.AskAsync(path, new LocalRequest(LocalRequest.StatusVerb), null, cancel).ConfigureAwait(false);
             var self = done.Status!.Self;
             if (self is { State: "up", Name: { } name } && self.Addresses.Count > 0)
                 return up with { Name = name, Addresses = self.Addresses, ApprovalCode = null };
+            code = self.ApprovalCode ?? code;
             if (self.State is not ("pending" or "up"))
                 throw new UserException(ExitCode.Refused, $"this machine was not let in (it is {self.State} now)", "Ask your administrator, then try again.");
         }

@@ -48,6 +48,7 @@ internal static class WgVerb
         try
         {
             using var device = WireGuardInterface.Open(name, TimeProvider.System, line => streams.Error.WriteLine($"mesh wg: {line}"));
+            if (TransportAead.IsFault) streams.Error.WriteLine($"mesh wg: packets are sealed by {TransportAead.Implementation}: {TransportAead.Reason}");
             ready();
             Task ended = await Task.WhenAny(device.Completion, terminated.Task).ConfigureAwait(false);
             await ended.ConfigureAwait(false);

@@ -101,7 +101,9 @@ public sealed class AdminApiTests : IAsyncLifetime
     [InlineData("keys", """{"expiresInSeconds": 1e99}""", "expiresInSeconds")]
     [InlineData("keys", """{"surprise": 1}""", "surprise")]
     [InlineData("keys", """{"tags": ["no tag"]}""", null)]
-    [InlineData("keys", """{"user": "\u001b"}""", null)]
+    [InlineData("users", """{"name": "\u001b"}""", "name")]
+    [InlineData("users", """{"name": "ann", "email": "\u202ea"}""", "email")]
+    [InlineData("users", """{"name": "77"}""", "name")]
     public async Task A_body_that_is_not_right_is_a_problem_that_names_the_field(string path, string body, string? field)
     {
         var problem = await RefusedAsync(HttpMethod.Post, path, body);
@@ -120,6 +122,9 @@ public sealed class AdminApiTests : IAsyncLifetime
     [InlineData("GET", "log?limit=0", "", 400)]
     [InlineData("GET", "../elsewhere/nodes", "", 404)]
     [InlineData("GET", "nothing", "", 404)]
+    [InlineData("POST", "keys", """{"user": "nobody"}""", 404)]
+    [InlineData("GET", "users/nobody", "", 404)]
+    [InlineData("DELETE", "users/1?withNodes=2", "", 404)]
     [InlineData("POST", "/v1/challenge", "", 404)]
     public async Task Whatever_else_is_asked_wrongly_is_a_problem(string method, string path, string body, int status) =>
         Assert.Equal(status, (await RefusedAsync(new HttpMethod(method), path, body)).Status);

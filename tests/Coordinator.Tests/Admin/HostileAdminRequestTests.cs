@@ -45,6 +45,8 @@ public sealed class HostileAdminRequestTests : IAsyncLifetime
     public async Task Wrong_bodies_are_problems_that_name_the_field()
     {
         using var machine = await _coordinator.JoinAsync("web");
+        await _coordinator.Network.Runtime.ExecuteAsync(
+            new Mesh.Coordinator.Network.CreateUser("ann"), Mesh.Coordinator.Log.Actor.System, Mesh.Coordinator.Log.IdempotencyKey.None);
         string before = Picture();
         int tried = 0;
         foreach (var (method, path, operation) in AdminSocket.Endpoints(_coordinator))
@@ -103,7 +105,7 @@ public sealed class HostileAdminRequestTests : IAsyncLifetime
             {
                 // An empty segment is another address; a zero byte the server itself refuses; a lone surrogate is no URI.
                 if (text is "" or "\0" or "\ud800") continue;
-                foreach (string part in new[] { "{network}", "{id}", "{node}" })
+                foreach (string part in new[] { "{network}", "{id}", "{node}", "{user}" })
                 {
                     if (!path.Contains(part, StringComparison.Ordinal)) continue;
                     string address = Fill(path.Replace(part, Uri.EscapeDataString(text), StringComparison.Ordinal), 12345);
@@ -188,13 +190,14 @@ public sealed class HostileAdminRequestTests : IAsyncLifetime
     private static JsonObject Valid(JsonTypeInfo type)
     {
         var body = new JsonObject();
-        foreach (var property in type.Properties.Where(p => p.IsRequired)) body[property.Name] = property.PropertyType == typeof(string) ? "valid" : null;
+        foreach (var property in type.Properties.Where(p => p.IsRequired)) body[property.Name] = property.PropertyType == typeof(string) ? "valid"
+            : property.PropertyType == typeof(IReadOnlyList<string>) ? new JsonArray("tag:valid") : null;
         return body;
     }
 
     private static string Fill(string path, ulong node) => path
         .Replace("{network}", "default", StringComparison.Ordinal).Replace("{id}", "77", StringComparison.Ordinal)
-        .Replace("{node}", $"{node}", StringComparison.Ordinal);
+        .Replace("{node}", $"{node}", StringComparison.Ordinal).Replace("{user}", "ann", StringComparison.Ordinal);
 
     private static string Escape(string text) => "\"" + string.Concat(text.Select(c => $"\\u{(int)c:x4}")) + "\"";
 

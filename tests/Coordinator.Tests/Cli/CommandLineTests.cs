@@ -25,8 +25,24 @@ public sealed class CommandLineTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_shell_completes_verbs_and_options()
+    {
+        foreach (string shell in new[] { "bash", "zsh", "fish" })
+        {
+            var script = await Cli.Said.ByAsync("completion", shell);
+            Assert.Equal(0, script.ExitCode);
+            Assert.Contains("mesh-coordinator \"[suggest:", script.Output, StringComparison.Ordinal);
+            Assert.DoesNotContain("PROGRAM", script.Output, StringComparison.Ordinal);
+        }
+        Assert.Equal(ExitCode.Usage, (await Cli.Said.ByAsync("completion", "tcsh")).ExitCode);
+        Assert.Contains("approve", (await Cli.Said.ByAsync("[suggest:6]", "nodes ")).Output.Split('\n'));
+        Assert.Contains("--pre-approved", (await Cli.Said.ByAsync("[suggest:17]", "keys create --pre")).Output.Split('\n'));
+    }
+
+    [Fact]
     public async Task Keys_create_takes_its_options_into_the_key()
     {
+        await RunAsync("users", "create", "Ann");
         var said = await RunAsync("keys", "create", "--reusable", "--ephemeral", "--expires", "7d", "--user", "ann", "--tag", "tag:a", "--tag", "tag:b", "--json");
         var key = JsonSerializer.Deserialize(said.Output, AdminJson.Default.CreatedKeyModel)!.Key;
         Assert.Equal((true, true, "ann"), (key.Reusable, key.Ephemeral, key.User));
@@ -98,7 +114,7 @@ public sealed class CommandLineTests : IAsyncLifetime
         await poll.NextAsync();
 
         Assert.Contains("web", (await RunAsync("nodes", "list")).Output, StringComparison.Ordinal);
-        var node = Assert.Single(JsonSerializer.Deserialize((await RunAsync("nodes", "list", "--json")).Output, AdminJson.Default.ListModelNodeModel)!.Items);
+        var node = Assert.Single(JsonSerializer.Deserialize((await RunAsync("nodes", "list", "--json")).Output, AdminJson.Default.NodesOutput)!.Items);
         Assert.Equal(("web", "member", true), (node.Name, node.State, node.Online));
 
         Assert.Contains("allow-all", (await RunAsync("networks", "list")).Output, StringComparison.Ordinal);

@@ -43,6 +43,26 @@ public sealed partial class VerbsBothWaysTests : IAsyncLifetime
         await SaysAsync(0, "policy set to allow-all", "log", "list");
         await SaysAsync(0, "\"payload\"", "log", "export");
         await SaysAsync(0, "is whole", "log", "verify");
+        await SaysAsync(0, "has tag:db tag:web", "nodes", "tag", "www", "tag:web", "tag:db");
+        await SaysAsync(1, "A tag is", "nodes", "tag", "www", "web");
+        await SaysAsync(0, "user ann is created", "users", "create", "Ann", "--email", "ann@example.com");
+        await SaysAsync(1, "has the name ann", "users", "create", "ann");
+        await SaysAsync(0, "ann@example.com", "users", "list");
+        await SaysAsync(0, "display name", "users", "show", "ann");
+        await SaysAsync(0, "is bea", "users", "rename", "ann", "bea");
+        await SaysAsync(1, "no such user", "keys", "create", "--user", "ann");
+        await SaysAsync(2, "users delete needs --yes", "users", "delete", "bea");
+        await SaysAsync(0, "user bea is deleted", "users", "delete", "bea", "--yes");
+        await SaysAsync(0, "approval required, users' machines expire after 90d, node keys change never",
+            "networks", "set", "default", "--approval", "on", "--expiry", "90d", "--rotate-keys", "never");
+        await SaysAsync(2, "one of --approval", "networks", "set", "default");
+        using var waiting = new TestMachine(_coordinator);
+        string code = (await waiting.RegisterAsync(null, "stranger")).ApprovalCode;
+        await SaysAsync(0, code, "nodes", "list");
+        await SaysAsync(0, "stranger", "nodes", "approve");
+        await SaysAsync(0, "tag:ci", "nodes", "approve", code.ToLowerInvariant().Replace("-", "", StringComparison.Ordinal), "--tag", "tag:ci");
+        await SaysAsync(1, "No machine waits", "nodes", "approve", code);
+        await SaysAsync(0, "\"approvalRequired\": false", "networks", "set", "default", "--approval", "off", "--json");
         await SaysAsync(0, "node www is deleted", "nodes", "delete", "www", "--yes");
         await SaysAsync(0, "", "log", "erase", "--node", $"{machine.NodeId}", "--yes");
         using var directory = new TemporaryDirectory();

@@ -220,7 +220,8 @@ public sealed class HostileRequestTests : IAsyncLifetime
             (NodeApi.Report, With(Report(), m => m.Fork = new ForkEvidence { Received = Head() }), "fork"),
             (NodeApi.Report, With(Report(), m => m.Fork = new ForkEvidence { Received = Head(), Remembered = new LogHead() }), "fork.remembered.hash"),
             (NodeApi.Reach, With(new ReachRequest { Header = TestMachine.Header() }, m => m.Endpoints.Add(Point([1]))), "endpoints.address"),
-            (NodeApi.Rotate, new RotateRequest { Header = TestMachine.Header() }, "node_key"),
+            (NodeApi.Rotate, new RotateRequest { Header = TestMachine.Header(), NodeKey = new NodeKeyProof() }, "node_key.node_key"),
+            (NodeApi.Rotate, new RotateRequest { Header = TestMachine.Header(), NodeKey = new NodeKeyProof(), RetirePrevious = true }, "retire_previous"),
         ];
         foreach (var (path, request, field) in cases)
         {

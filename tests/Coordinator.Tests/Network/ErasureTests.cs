@@ -36,21 +36,21 @@ public sealed class ErasureTests : IAsyncLifetime
         var bob = await JoinAsync("bobs-laptop", "bob");
         for (var i = 0; i < 10; i++)
             await DoAsync(new RenameNode(bob.Id, $"bob-{i}")); // Snapshots go past the data.
-        await DoAsync(new DeleteNode(ann.Id));
-        var payloads = SealedPayloads(2, 3, 4, 5);
+        await DoAsync(new DeleteUser(ann.OwnerId, WithNodes: true));
+        var payloads = SealedPayloads(2, 3, 4, 5, 6);
         Assert.All(payloads, payload => Assert.True(IsInAFile(payload)));
 
-        Assert.Equal([2, 3, 4, 5], await _network.EraseUserAsync("ann", Root, IdempotencyKey.New(), TestContext.Current.CancellationToken));
+        Assert.Equal([2, 3, 4, 5, 6], await _network.EraseUserAsync("ann", Root, IdempotencyKey.New(), TestContext.Current.CancellationToken));
         Assert.All(payloads, payload => Assert.False(IsInAFile(payload)));
         var verified = _file.Verify();
         Assert.Empty(verified.Problems);
-        Assert.Equal([2L, 3L, 4L, 5L], verified.Erased);
+        Assert.Equal([2L, 3L, 4L, 5L, 6L], verified.Erased);
 
         var lines = new List<LogLine>();
         await foreach (var line in LogLine.ReadAsync(_network, cancellationToken: TestContext.Current.CancellationToken))
             lines.Add(line);
         Assert.DoesNotContain(lines, line => line.Text.Contains("ann", StringComparison.Ordinal) || line.NodeName.Contains("ann", StringComparison.Ordinal));
-        Assert.Equal(4, lines.Count(line => line.Erased));
+        Assert.Equal(5, lines.Count(line => line.Erased));
     }
 
     [Fact]
@@ -84,12 +84,13 @@ public sealed class ErasureTests : IAsyncLifetime
         var other = await JoinAsync("web", "bob");
         await DoAsync(new DeleteNode(ann.Id));
         var third = await JoinAsync("web", "ann");
-        await DoAsync(new DeleteNode(third.Id));
+        await DoAsync(new DeleteUser(third.OwnerId, WithNodes: true));
         await _network.EraseUserAsync("ann", Root, IdempotencyKey.New(), TestContext.Current.CancellationToken);
         var before = Describe(_network.State);
         await ReopenAsync();
         Assert.Equal(before, Describe(_network.State));
         var next = await JoinAsync("web", "carl");
+        Assert.DoesNotContain(next.OwnerId, new[] { ann.OwnerId, other.OwnerId });
         Assert.DoesNotContain(next.Id, new[] { ann.Id, other.Id, third.Id });
         Assert.DoesNotContain(next.IPv4, new[] { ann.IPv4, other.IPv4, third.IPv4 }); // Given out once, while fresh ones are left.
     }
@@ -100,10 +101,15 @@ public sealed class ErasureTests : IAsyncLifetime
         var ann = await JoinAsync("web", "ann");
         Assert.Equal(RefusalReason.StillInUse, await RefusalAsync("ann"));
         await DoAsync(new DeleteNode(ann.Id));
-        var key = await DoAsync(new CreatePreAuthKey { User = "ann" });
+        await DoAsync(new CreatePreAuthKey { User = "ann" });
         Assert.Equal(RefusalReason.StillInUse, await RefusalAsync("ann"));
-        await DoAsync(new RevokePreAuthKey(key.Key.Id));
+        await DoAsync(new DeleteUser(ann.OwnerId, WithNodes: false));
+        // Another of the same name is another person, whose data stays.
+        var namesake = await JoinAsync("web", "ann");
         Assert.NotEmpty(await _network.EraseUserAsync("ann", Root, IdempotencyKey.New(), TestContext.Current.CancellationToken));
+        Assert.Equal(namesake.Id, _network.State.FindNode(namesake.Id)!.Id);
+        Assert.Equal("ann miller", _network.State.FindUser("ann")!.DisplayName);
+        Assert.Equal(RefusalReason.StillInUse, await RefusalAsync("ann"));
         Assert.Empty(await _network.EraseUserAsync("nobody", Root, IdempotencyKey.New(), TestContext.Current.CancellationToken));
         Assert.Equal(RefusalReason.Invalid, await RefusalAsync(""));
     }
@@ -112,12 +118,12 @@ public sealed class ErasureTests : IAsyncLifetime
     public async Task An_erasure_that_a_crash_cut_short_is_done_by_the_next_start()
     {
         var ann = await JoinAsync("web", "ann");
-        await DoAsync(new DeleteNode(ann.Id));
+        await DoAsync(new DeleteUser(ann.OwnerId, WithNodes: true));
         var data = await PersonalData.OfUserAsync(_network, "ann", TestContext.Current.CancellationToken);
         await DoAsync(data.ToCommand()); // The word is in the log; the deed is not done.
         Assert.Empty(_file.Verify().Erased);
         await ReopenAsync();
-        Assert.Equal([2L, 3L], _file.Verify().Erased);
+        Assert.Equal([2L, 3L, 4L], _file.Verify().Erased);
         Assert.True(_file.Verify().IsValid);
     }
 
@@ -127,7 +133,7 @@ public sealed class ErasureTests : IAsyncLifetime
         var one = await JoinAsync("one", "ann");
         await JoinAsync("two", "ann");
         await DoAsync(new DeleteNode(one.Id));
-        Assert.Equal([3], await _network.EraseNodeAsync(one.Id, Root, IdempotencyKey.New(), TestContext.Current.CancellationToken));
+        Assert.Equal([4], await _network.EraseNodeAsync(one.Id, Root, IdempotencyKey.New(), TestContext.Current.CancellationToken));
         await ReopenAsync();
         Assert.Equal("two", Assert.Single(_network.State.Nodes.Values).Name);
     }
@@ -144,6 +150,8 @@ public sealed class ErasureTests : IAsyncLifetime
 
     private async Task<Node> JoinAsync(string hostname, string user)
     {
+        if (_network.State.FindUser(user) is null)
+            await DoAsync(new CreateUser(user, $"{user} miller", $"{user}@example.com"));
         var key = await DoAsync(new CreatePreAuthKey { User = user });
         return (await DoAsync(Registering(hostname, key.Text))).Node;
     }

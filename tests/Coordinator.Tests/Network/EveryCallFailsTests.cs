@@ -12,7 +12,7 @@ namespace Mesh.Coordinator.Tests.Network;
 /// </summary>
 public sealed class EveryCallFailsTests
 {
-    private const string Outcome = "www:False:expired allow keys 1:1 erased 3";
+    private const string Outcome = "www:False:expired allow keys 1:1 erased 4";
 
     private static readonly RuntimeSizes Small = new(States: 2, Commands: 8, SnapshotInterval: 3);
 
@@ -44,7 +44,7 @@ public sealed class EveryCallFailsTests
 
             await using var fresh = await NetworkRuntime.OpenAsync(network.Log(), network.Clock, NullLogger.Instance, Small);
             Assert.Equal($"call {call}: {Outcome}", $"call {call}: {await DescribeAsync(fresh)}");
-            Assert.Equal(3 + Life.Commands, fresh.State.Position);
+            Assert.Equal(5 + Life.Commands, fresh.State.Position);
             if (store.Failed is null)
                 break;
             failed.Add(store.Failed);
@@ -79,7 +79,7 @@ public sealed class EveryCallFailsTests
             await DoAsync(new RenameNode(laptop.Id, "anns"));
             await RestartAsync();
             await DoAsync(new RenameNode(web.Id, "www"));
-            await DoAsync(new DeleteNode(laptop.Id));
+            await DoAsync(new DeleteUser(laptop.OwnerId, WithNodes: true));
             var key = IdempotencyKey.New();
             await TryAsync(runtime => runtime.EraseUserAsync("ann", Root, key, TestContext.Current.CancellationToken));
             await RestartAsync();

@@ -40,6 +40,7 @@ public sealed class FoldPropertyTests
     public async Task Two_coordinators_on_one_log_agree_and_do_everything_once(int seed)
     {
         await using var network = await CreateAsync();
+        await network.DoAsync(new CreateUser("intent"));
         await using var other = await network.OpenAnotherAsync();
         await Task.WhenAll(
             Task.Run(() => LiveAsync(network.Runtime, seed)),
@@ -87,15 +88,37 @@ public sealed class FoldPropertyTests
             var id = nodes.Count == 0 ? 0 : nodes[_random.Next(nodes.Count)];
             switch (_random.Next(100))
             {
-                case < 20:
-                    var create = new CreatePreAuthKey { Reusable = _random.Next(2) == 0, Ephemeral = _random.Next(3) == 0 };
+                case < 4:
+                    return Run(new CreateUser($"user{_random.Next(6)}", "Some One"));
+                case < 6 when Deletable(state).Any():
+                    return Run(new RenameUser(SomeUser(state).Id, $"user{_random.Next(6)}"));
+                case < 7 when Deletable(state).Any():
+                    return Run(new DeleteUser(SomeUser(state).Id, WithNodes: _random.Next(2) == 0));
+                case < 8:
+                    return Run(new ChangeSettings(_random.Next(3) == 0, null, TimeSpan.FromDays(_random.Next(1, 9))));
+                case < 9 when _registrations.Count > 0:
+                    return Run(new ApproveMachine { MachineKey = _registrations[_random.Next(_registrations.Count)].MachineKey, NodeKey = RandomNodeKey() });
+                case < 10:
+                    return Run(new TagNode(id, [$"tag:t{_random.Next(3)}"]));
+                case < 24:
+                    var create = new CreatePreAuthKey
+                    {
+                        User = Deletable(state).Any() && _random.Next(2) == 0 ? SomeUser(state).Name : "", Tags = _random.Next(4) == 0 ? ["tag:a"] : [],
+                        Reusable = _random.Next(2) == 0, Ephemeral = _random.Next(3) == 0 };
                     var idempotency = NewKey();
                     return async runtime =>
                     {
-                        var created = await runtime.ExecuteAsync(create, Root, idempotency);
-                        if (created.Text is not null)
-                            _keys.Add(created.Text);
-                        return "done";
+                        try
+                        {
+                            var created = await runtime.ExecuteAsync(create, Root, idempotency);
+                            if (created.Text is not null)
+                                _keys.Add(created.Text);
+                            return "done";
+                        }
+                        catch (CommandRefusedException e)
+                        {
+                            return e.Reason.ToString(); // The user is gone by now.
+                        }
                     };
                 case < 55:
                     var machine = _registrations.Count > 0 && _random.Next(3) == 0
@@ -123,6 +146,11 @@ public sealed class FoldPropertyTests
                     return Run(new SetPolicy((PolicyPreset)_random.Next(2)));
             }
         }
+
+        private User SomeUser(NetworkState state) => Deletable(state).ElementAt(_random.Next(Deletable(state).Count()));
+
+        // Whom the intents of the other test need stays.
+        private static IEnumerable<User> Deletable(NetworkState state) => state.Users.Values.Where(user => user.Name != "intent").OrderBy(user => user.Id);
 
         private Func<NetworkRuntime, Task<string>> Run<TResult>(ICommand<TResult> command)
         {

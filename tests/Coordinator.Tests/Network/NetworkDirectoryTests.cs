@@ -104,6 +104,7 @@ public sealed class NetworkDirectoryTests : IDisposable
     {
         await CreateAsync("one");
         await using var network = await _networks.OpenAsync("one");
+        await network.ExecuteAsync(new CreateUser("Ann"), TestNetwork.Root, IdempotencyKey.New());
         var created = await network.ExecuteAsync(new CreatePreAuthKey { User = "ann" }, TestNetwork.Root, IdempotencyKey.New());
         var node = (await network.ExecuteAsync(
             TestNetwork.Registering("web", created.Text), new Actor(ActorKind.Machine, 7), IdempotencyKey.New())).Node;
@@ -115,6 +116,7 @@ public sealed class NetworkDirectoryTests : IDisposable
         Assert.Equal(
             [
                 "system: network one created",
+                "admin(uid 1000): user ann created",
                 "admin(uid 1000): pre-auth key 1 created",
                 "machine 0000000000000007: node web registered",
                 $"web (node {node.Id}): node web logged out",
@@ -122,8 +124,8 @@ public sealed class NetworkDirectoryTests : IDisposable
             ],
             lines.Select(line => $"{line.Who}: {string.Join(' ', line.Text.Split([' ', ','], StringSplitOptions.None)
                 .Take(line.Kind == EventKind.PreAuthKeyCreated ? 4 : 3 + (line.Kind == EventKind.NodeLoggedOut ? 1 : 0)))}"));
-        Assert.Equal([0UL, 0UL, node.Id, node.Id, node.Id], lines.Select(line => line.NodeId));
-        Assert.Contains("for ann", lines[1].Text, StringComparison.Ordinal);
+        Assert.Equal([0UL, 0UL, 0UL, node.Id, node.Id, node.Id], lines.Select(line => line.NodeId));
+        Assert.Contains("for ann", lines[2].Text, StringComparison.Ordinal);
         Assert.DoesNotContain(lines, line => line.Text.Contains("mkey_", StringComparison.Ordinal));
     }
 

@@ -15,11 +15,10 @@ public sealed class RegistrationTests : IAsyncLifetime
     [Fact]
     public async Task A_machine_with_a_key_gets_an_id_a_name_and_addresses()
     {
-        var node = await _network.JoinAsync("Web 1.example.com", new CreatePreAuthKey { Tags = ["tag:b", "tag:a", "tag:b"], User = "ann" });
+        var node = await _network.JoinAsync("Web 1.example.com", new CreatePreAuthKey { Tags = ["tag:b", "tag:a", "tag:b"] });
         Assert.Equal("web-1", node.Name);
         Assert.Equal(IPAddress.Parse("100.64.0.1"), node.IPv4);
         Assert.Equal(["tag:a", "tag:b"], node.Tags);
-        Assert.Equal("ann", node.User);
         Assert.True(node.IsMember(_network.Clock.GetUtcNow()));
         Assert.InRange(node.Id, 1UL << 32, (1UL << 53) - 1);
         Assert.Same(node, _network.State.FindNode(node.Id));

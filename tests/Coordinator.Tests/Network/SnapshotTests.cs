@@ -161,7 +161,7 @@ public sealed class SnapshotTests : IDisposable
     {
         var nodes = network.State.Nodes.Values.OrderBy(node => node.Id).ToList();
         var id = nodes.Count == 0 ? 1 : nodes[random.Next(nodes.Count)].Id;
-        switch (random.Next(10))
+        switch (random.Next(14))
         {
             case 0: await network.DoAsync(new DeleteNode(id)); break;
             case 1: await network.DoAsync(new LogoutNode(id)); break;
@@ -171,6 +171,9 @@ public sealed class SnapshotTests : IDisposable
             case 5: await network.DoAsync(new SetPolicy(random.Next(2) == 0 ? PolicyPreset.AllowAll : PolicyPreset.DenyAll)); break;
             case 6: await network.DoAsync(new RevokePreAuthKey((ulong)random.Next(1, 20))); break;
             case 7: await network.DoAsync(new DeleteNetwork(TimeSpan.FromDays(random.Next(1, 9)))); break;
+            case 10: await network.DoAsync(new ChangeSettings(random.Next(2) == 0, TimeSpan.FromDays(random.Next(9)), TimeSpan.FromDays(random.Next(9)))); break;
+            case 8: await network.DoAsync(new TagNode(id, ["tag:z"])); break;
+            case 9 when network.State.FindUser("ann") is { } ann: await network.DoAsync(new DeleteUser(ann.Id, WithNodes: true)); break;
             default:
                 await network.JoinAsync(random.Next(2) == 0 ? "web" : "db", new CreatePreAuthKey
                 {

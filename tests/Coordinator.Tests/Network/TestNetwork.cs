@@ -44,8 +44,13 @@ internal sealed class TestNetwork : IAsyncDisposable
     public ValueTask<TResult> DoAsync<TResult>(ICommand<TResult> command) =>
         Runtime.ExecuteAsync(command, Root, IdempotencyKey.New(), TestContext.Current.CancellationToken);
 
-    public async Task<string> NewKeyAsync(CreatePreAuthKey? command = null) =>
-        (await DoAsync(command ?? new CreatePreAuthKey())).Text!;
+    /// <summary>A key; its user is made if need be.</summary>
+    public async Task<string> NewKeyAsync(CreatePreAuthKey? command = null)
+    {
+        if (command is { User.Length: > 0 } && State.FindUser(command.User) is null)
+            await DoAsync(new CreateUser(command.User));
+        return (await DoAsync(command ?? new CreatePreAuthKey())).Text!;
+    }
 
     public async Task<Node> JoinAsync(string hostname, CreatePreAuthKey? key = null, MachineKey? machine = null) =>
         (await DoAsync(Registering(hostname, await NewKeyAsync(key), machine))).Node;
@@ -71,8 +76,8 @@ internal sealed class TestNetwork : IAsyncDisposable
     public static string Describe(NetworkState state)
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{state.Id} {state.Name} {state.Point} {state.Policy.Preset} {state.PolicyPosition}");
-        text.AppendLine(CultureInfo.InvariantCulture, $"{state.NextNodeId} {state.NextPreAuthKeyId} {state.Addresses.Next()} {state.Addresses.Taken}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"{state.Id} {state.Name} {state.Point} {state.Policy.Preset} {state.PolicyPosition} {state.Settings}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"{state.NextNodeId} {state.NextPreAuthKeyId} {state.NextUserId} {state.Addresses.Next()} {state.Addresses.Taken}");
         foreach (var node in state.Nodes.Values.OrderBy(node => node.Id))
         {
             text.AppendLine(node.ToString());
@@ -90,6 +95,14 @@ internal sealed class TestNetwork : IAsyncDisposable
             Assert.Same(key, state.FindPreAuthKey(key.Hash));
         }
 
+        foreach (var user in state.Users.Values.OrderBy(user => user.Id))
+        {
+            text.AppendLine(user.ToString());
+            Assert.Same(user, state.FindUser(user.Name));
+            Assert.All(state.NodesOf(user.Id), node => Assert.Equal(user.Name, node.User));
+        }
+
+        Assert.Equal(state.Users.Count, state.UsersByName.Count);
         Assert.Equal(state.Nodes.Count, state.NodesByMachineKey.Count);
         Assert.Equal(state.Nodes.Values.Sum(node => node.PreviousNodeKey is null ? 1 : 2), state.NodesByNodeKey.Count);
         Assert.Equal(state.Nodes.Count, state.Names.Count);

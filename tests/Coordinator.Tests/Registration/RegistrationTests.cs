@@ -43,7 +43,6 @@ public sealed class RegistrationTests : IAsyncLifetime
     {
         using var machine = new TestMachine(_coordinator);
         Assert.Equal(ProblemType.KeyUnknown, await RefusalOf(machine, "mkey_" + new string('A', 43)));
-        Assert.Equal(ProblemType.NotRegistered, await RefusalOf(machine, null));
         string shortLived = await _coordinator.CreateKeyAsync(lifetime: TimeSpan.FromHours(1));
         _coordinator.Clock.Advance(TimeSpan.FromHours(2));
         Assert.Equal(ProblemType.KeyExpired, await RefusalOf(machine, shortLived));
@@ -144,6 +143,66 @@ public sealed class RegistrationTests : IAsyncLifetime
         _coordinator.Clock.Advance(PreviousKeyRetirement.Overlap + TimeSpan.FromSeconds(10));
         await retired.Task;
     }
+
+    [Fact]
+    public async Task A_rotation_is_acknowledged_once_every_peer_that_is_online_has_the_new_key_and_ends_when_the_node_says_so()
+    {
+        await _coordinator.AllowAllAsync();
+        using var machine = await _coordinator.JoinAsync("web");
+        using var online = await _coordinator.JoinAsync("db");
+        using var offline = await _coordinator.JoinAsync("laptop");
+        using var poll = await online.PollAsync();
+        await poll.UntilAsync(map => map.Peers.Count == 2);
+        using var next = X25519PrivateKey.Generate();
+        var begun = await RotateAsync(machine, new RotateRequest { NodeKey = await machine.ProveAsync(next) });
+        Assert.False(begun.Acknowledged);
+        await poll.UntilAsync(map => !map.Peers[machine.NodeId].PreviousNodeKey.IsEmpty);
+        Assert.False((await RotateAsync(machine, new RotateRequest())).Acknowledged);
+        await ReportAsync(online, poll.Map.Position - 1);
+        await ReportAsync(online, ulong.MaxValue);
+        Assert.False((await RotateAsync(machine, new RotateRequest())).Acknowledged);
+        await ReportAsync(online, poll.Map.Position);
+        var standing = await RotateAsync(machine, new RotateRequest());
+        Assert.True(standing.Acknowledged);
+        Assert.Equal(begun.PreviousUntilMs, standing.PreviousUntilMs);
+        var ended = await RotateAsync(machine, new RotateRequest { RetirePrevious = true });
+        Assert.Equal((0L, true), (ended.PreviousUntilMs, ended.Acknowledged));
+        await poll.UntilAsync(map => map.Peers[machine.NodeId].PreviousNodeKey.IsEmpty);
+        Assert.Equal(next.PublicKey, _coordinator.Network.Runtime.State.FindNode(machine.NodeId)!.NodeKey);
+    }
+
+    [Fact]
+    public async Task A_coordinator_that_restarts_amid_a_rotation_gives_it_five_minutes_anew_and_asks_every_peer_again()
+    {
+        await _coordinator.AllowAllAsync();
+        using var machine = await _coordinator.JoinAsync("web");
+        using var peer = await _coordinator.JoinAsync("db");
+        using (var poll = await peer.PollAsync())
+        {
+            using var next = X25519PrivateKey.Generate();
+            await RotateAsync(machine, new RotateRequest { NodeKey = await machine.ProveAsync(next) });
+            await poll.UntilAsync(map => map.Peers.Count == 1 && !map.Peers[machine.NodeId].PreviousNodeKey.IsEmpty);
+            await ReportAsync(peer, poll.Map.Position);
+        }
+        _coordinator.Clock.Advance(PreviousKeyRetirement.Overlap / 2);
+        await _coordinator.RestartAsync();
+        using var again = await peer.PollAsync();
+        await again.UntilAsync(map => map.Peers.Count == 1);
+        var standing = await RotateAsync(machine, new RotateRequest());
+        Assert.False(standing.Acknowledged);
+        Assert.Equal((_coordinator.Clock.GetUtcNow() + PreviousKeyRetirement.Overlap).ToUnixTimeMilliseconds(), standing.PreviousUntilMs);
+        await ReportAsync(peer, again.Map.Position);
+        Assert.True((await RotateAsync(machine, new RotateRequest())).Acknowledged);
+    }
+
+    private static Task<RotateResponse> RotateAsync(TestMachine machine, RotateRequest request)
+    {
+        request.Header = TestMachine.Header();
+        return machine.CallAsync(NodeApi.Rotate, request, RotateResponse.Parser);
+    }
+
+    private static Task ReportAsync(TestMachine machine, ulong position) => machine.CallAsync(
+        NodeApi.Report, new ReportRequest { Header = TestMachine.Header(), BootId = ByteString.CopyFrom(machine.BootId), AppliedPosition = position }, ReportResponse.Parser);
 
     [Fact]
     public async Task A_node_that_logged_out_is_a_stranger_until_it_has_a_new_key()

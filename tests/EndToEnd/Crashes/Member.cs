@@ -54,7 +54,7 @@ internal sealed class Member(JoinLink link, string hostname, Func<double> random
             link.Host, link.Port, link.Pin, link.Network!, registration.NetworkId, registration.Answer.NodeId, hostname, [],
             JoinInfo.DefaultMtu, WantUp: true);
         _session = new ControlSession(
-            _client, _machine, _nodeKey, join, null, ControlSession.NewBootId(), this, TimeProvider.System, random, NullLogger.Instance);
+            _client, _machine, new NodeKeys(_nodeKey), join, null, ControlSession.NewBootId(), this, TimeProvider.System, random, NullLogger.Instance);
         _running = _session.RunAsync(_end.Token);
         Registered = registration.Answer;
     }
@@ -87,7 +87,7 @@ internal sealed class Member(JoinLink link, string hostname, Func<double> random
         LoggedOut = true;
     }
 
-    public void MapChanged(NetworkMap map) => Volatile.Write(ref _map, map);
+    public void MapChanged(NetworkMap map, bool keep) => Volatile.Write(ref _map, map);
 
     public void StatusChanged(ControlStatus status) => Volatile.Write(ref _status, status);
 
@@ -105,6 +105,10 @@ internal sealed class Member(JoinLink link, string hostname, Func<double> random
     }
 
     public void Removed()
+    {
+    }
+
+    public void Expired()
     {
     }
 

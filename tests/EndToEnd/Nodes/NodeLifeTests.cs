@@ -109,6 +109,56 @@ public sealed class NodeLifeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_running_flow_loses_no_packet_while_the_key_changes_and_the_coordinator_is_killed_amid_it()
+    {
+        var (node, peer) = await AllowAllAsync();
+        // Some twenty seconds of packets, a hundred a second.
+        var flow = _peer.Host.TryAsync(["ping", "-q", "-n", "-i", "0.01", "-c", "2000", node.Self.Address(v6: false)], deadline: MeetDeadline);
+        (await _node.TryAsync("rotate")).Checked();
+        var rotated = await _node.StatusAsync();
+        Assert.NotEqual(node.Self.NodeKey, rotated.Self.NodeKey);
+
+        var second = _peer.TryAsync("rotate");
+        await _coordinator.KillAsync();
+        await _coordinator.StartAsync();
+        await second; // Says that the coordinator went away, or was done before.
+
+        await Wait.UntilAsync("the peer's key has changed", MeetDeadline, async () => (await _peer.StatusAsync()).Self.NodeKey != peer.Self.NodeKey);
+        Assert.Contains("2000 received, 0% packet loss", (await flow).Checked().Output, StringComparison.Ordinal);
+        // Handshakes go out under the new keys alone now.
+        await _node.KillAsync();
+        await _node.StartAsync();
+        await Wait.UntilAsync("the peer answers again", MeetDeadline, () => _node.Host.PingsAsync(peer.Self.Address(v6: false)));
+        Assert.Equal(rotated.Self.NodeKey, (await _node.StatusAsync()).Self.NodeKey);
+    }
+
+    [Fact]
+    public async Task A_machine_without_a_key_waits_for_approval_and_one_that_expired_comes_back_as_itself()
+    {
+        await AllowAllAsync();
+        await _coordinator.RunAsync("users", "create", "ann");
+        (await _node.TryAsync("logout")).Checked();
+        string link = await _coordinator.CreateLinkAsync();
+        var joining = _node.TryJoinAsync(link[..link.IndexOf('#', StringComparison.Ordinal)]);
+        string code = "";
+        await Wait.UntilAsync("the machine shows its code", MeetDeadline, async () =>
+            (code = System.Text.RegularExpressions.Regex.Match((await _node.TryAsync("status")).Output, "Code: ([0-9A-Z-]{9})").Groups[1].Value).Length > 0);
+        Assert.Contains(code, await _coordinator.RunAsync("nodes", "list"), StringComparison.Ordinal);
+        await _coordinator.RunAsync("nodes", "approve", code, "--user", "ann");
+        (await joining).Checked();
+        var before = await _node.WaitForPeersAsync(1, MeetDeadline);
+
+        await _coordinator.RunAsync("nodes", "expire", "node");
+        await _peer.WaitForPeersAsync(0, MeetDeadline);
+        await Wait.UntilAsync("the node says that it expired", MeetDeadline, async () =>
+            (await _node.TryAsync("status")).Output.Contains("has ended; it keeps its name and addresses", StringComparison.Ordinal));
+        await _node.JoinAsync(await _coordinator.CreateLinkAsync("--user", "ann"));
+        var after = await _node.WaitForPeersAsync(1, MeetDeadline);
+        Assert.Equal((before.Self.Name, string.Join(' ', before.Self.Addresses)), (after.Self.Name, string.Join(' ', after.Self.Addresses)));
+        Assert.Matches("machines +node", await _coordinator.RunAsync("users", "show", "ann"));
+    }
+
+    [Fact]
     public async Task The_two_verbs_that_show_a_peer_agree_with_the_tunnel()
     {
         var (_, peer) = await AllowAllAsync();

@@ -137,7 +137,7 @@ public sealed class ControlSessionTests : IAsyncDisposable
         _client = new ControlClient(_coordinator.Link(), _machine, _time);
         var join = new JoinInfo("127.0.0.1", _coordinator.Port, _coordinator.Pin, "default", _coordinator.NetworkId, MapSamples.SelfId, "self", [], 1280, true);
         var session = new ControlSession(
-            _client, _machine, _nodeKey, join, null, ControlSession.NewBootId(), _events, _time, () => 1, NullLogger.Instance);
+            _client, _machine, new NodeKeys(_nodeKey), join, null, ControlSession.NewBootId(), _events, _time, () => 1, NullLogger.Instance);
         _run = session.RunAsync(_stop.Token);
     }
 
@@ -158,7 +158,7 @@ public sealed class ControlSessionTests : IAsyncDisposable
 
         public bool WasRemoved { get; private set; }
 
-        public void MapChanged(NetworkMap map) => Maps.Enqueue(map);
+        public void MapChanged(NetworkMap map, bool keep) => Maps.Enqueue(map);
 
         public void ReachAsked(Reach reach)
         {
@@ -169,6 +169,10 @@ public sealed class ControlSessionTests : IAsyncDisposable
         }
 
         public void Removed() => WasRemoved = true;
+
+        public bool HasExpired { get; private set; }
+
+        public void Expired() => HasExpired = true;
 
         public void StatusChanged(ControlStatus status) => _status = status;
     }

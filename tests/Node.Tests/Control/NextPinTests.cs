@@ -101,7 +101,7 @@ public sealed class NextPinTests : IAsyncDisposable
         await _before.StartAsync();
         _client = new ControlClient(_before.Link(), _machine, _time);
         var join = new JoinInfo("127.0.0.1", _before.Port, _before.Pin, "default", _before.NetworkId, MapSamples.SelfId, "self", [], 1280, true);
-        var session = new ControlSession(_client, _machine, _nodeKey, join, null, ControlSession.NewBootId(), _events, _time, () => 0, NullLogger.Instance);
+        var session = new ControlSession(_client, _machine, new NodeKeys(_nodeKey), join, null, ControlSession.NewBootId(), _events, _time, () => 0, NullLogger.Instance);
         _run = session.RunAsync(_stop.Token);
     }
 
@@ -125,7 +125,7 @@ public sealed class NextPinTests : IAsyncDisposable
 
         public ControlStatus? Status => _status;
 
-        public void MapChanged(NetworkMap map)
+        public void MapChanged(NetworkMap map, bool keep)
         {
         }
 
@@ -138,6 +138,10 @@ public sealed class NextPinTests : IAsyncDisposable
         }
 
         public void Removed()
+        {
+        }
+
+        public void Expired()
         {
         }
 

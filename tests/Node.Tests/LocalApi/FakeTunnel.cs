@@ -33,11 +33,16 @@ internal sealed class FakeTunnel : ITunnel
 
     public void Raise(ulong peer, TunnelPeerEvent what) => PeerChanged?.Invoke(peer, what);
 
-    public void BringUp(X25519PrivateKey key, IReadOnlyList<IPNetwork> addresses, int mtu)
+    /// <summary>The keys of each step, as "current+other".</summary>
+    public ConcurrentQueue<string> Keys { get; } = new();
+
+    public void BringUp(X25519PrivateKey key, X25519PrivateKey? other, IReadOnlyList<IPNetwork> addresses, int mtu)
     {
         Calls.Add(nameof(BringUp));
         if (BringUpFails) throw new UserException(ExitCode.Failed, "no interface");
         (IsUp, Addresses, Mtu) = (true, addresses, mtu);
+        string keys = $"{key.PublicKey}+{other?.PublicKey}";
+        if (Keys.LastOrDefault() != keys) Keys.Enqueue(keys);
     }
 
     public bool BringUpFails { get; set; }
