@@ -36,6 +36,9 @@ public sealed partial class VerbsBothWaysTests : IAsyncLifetime
         await SaysAsync(0, "machine key", "nodes", "show", "web");
         await SaysAsync(0, "is www", "nodes", "rename", "web", "www");
         await SaysAsync(0, "expires at", "nodes", "expire", "www", "--in", "30d");
+        await SaysAsync(0, "expires at", "nodes", "expire", "www", "--in", "13d");
+        await SaysAsync(0, "(soon)", "nodes", "list");
+        await SaysAsync(0, "1 machine(s) will expire within 14 days", "nodes", "list");
         await SaysAsync(1, "no node of that id or name", "nodes", "show", "../keys");
         await SaysAsync(0, "deny-all", "policy", "get");
         await SaysAsync(0, "allow-all", "policy", "set", "--allow-all", "--yes");

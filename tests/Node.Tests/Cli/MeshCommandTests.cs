@@ -7,7 +7,7 @@ namespace Mesh.Node.Tests.Cli;
 
 public sealed class MeshCommandTests : IDisposable
 {
-    private static readonly string[] Verbs = ["daemon", "up", "down", "status", "ip", "ping", "why", "logout"];
+    private static readonly string[] Verbs = ["daemon", "up", "down", "status", "ip", "ping", "why", "rotate", "logout", "completion"];
     private readonly TemporaryDirectory _directory = new();
 
     public static TheoryData<string> AllVerbs => [.. Verbs];
@@ -32,6 +32,21 @@ public sealed class MeshCommandTests : IDisposable
         Assert.Equal((0, ""), (code, error));
         Assert.Contains("Example:", output, StringComparison.Ordinal);
         Assert.Contains("mesh " + verb, output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_shell_completes_verbs_and_options()
+    {
+        foreach (string shell in new[] { "bash", "zsh", "fish" })
+        {
+            var script = await RunAsync(["completion", shell]);
+            Assert.Equal((0, ""), (script.Code, script.Error));
+            Assert.Contains("mesh \"[suggest:", script.Output, StringComparison.Ordinal);
+            Assert.DoesNotContain("PROGRAM", script.Output, StringComparison.Ordinal);
+        }
+        Assert.Equal((int)ExitCode.Usage, (await RunAsync(["completion", "tcsh"])).Code);
+        Assert.Contains("rotate", (await RunAsync(["[suggest:0]", ""])).Output.ReplaceLineEndings("\n").Split('\n'));
+        Assert.Contains("--hostname", (await RunAsync(["[suggest:9]", "up --host"])).Output.ReplaceLineEndings("\n").Split('\n'));
     }
 
     [Fact]
