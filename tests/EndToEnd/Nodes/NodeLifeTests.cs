@@ -154,7 +154,7 @@ public sealed class NodeLifeTests : IAsyncLifetime
             (await _node.TryAsync("status")).Output.Contains("has ended; it keeps its name and addresses", StringComparison.Ordinal));
         await _node.JoinAsync(await _coordinator.CreateLinkAsync("--user", "ann"));
         var after = await _node.WaitForPeersAsync(1, MeetDeadline);
-        Assert.Equal((before.Self.Name, string.Join(' ', before.Self.Addresses)), (after.Self.Name, string.Join(' ', after.Self.Addresses)));
+        Assert.Equal((before.Self.Name, string.Join(' ', before.Self.Addresses!)), (after.Self.Name, string.Join(' ', after.Self.Addresses!)));
         Assert.Matches("machines +node", await _coordinator.RunAsync("users", "show", "ann"));
     }
 
