@@ -46,6 +46,8 @@ public sealed class TunnelSoakTests
         await using var lab = new NetworkLab();
         NetworkNamespace hostA = await lab.AddHostAsync("a"), hostB = await lab.AddHostAsync("b");
         await NetworkLab.ConnectAsync((hostA, "veth0", [SoakEnd.UnderlayOf(1) + "/24"]), (hostB, "veth0", [SoakEnd.UnderlayOf(2) + "/24"]));
+        // A listener may be made while the interface, and its address, are away.
+        foreach (NetworkNamespace host in (NetworkNamespace[])[hostA, hostB]) await host.RunAsync("sysctl", "-q", "-w", "net.ipv4.ip_nonlocal_bind=1");
         var clock = new FastClock(Speed);
         string keyA = await WgDevice.NewKeyAsync(), keyB = await WgDevice.NewKeyAsync();
         var a = new SoakEnd(hostA, "soak-a", 1, clock, keyA);
