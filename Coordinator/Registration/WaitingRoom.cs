@@ -91,18 +91,19 @@ internal sealed class WaitingRoom(byte[] secret, TimeProvider clock)
     /// <summary>Waits until the machine may be in, or for a while. At once when others wait for the same machine already.</summary>
     public async Task WaitAsync(Entry entry, CancellationToken cancellationToken)
     {
-        if (Interlocked.Increment(ref entry.Held) <= 1)
+        try
         {
-            try
-            {
-                await entry.Left.Task.WaitAsync(ControlLimits.ApprovalWait, clock, cancellationToken);
-            }
-            catch (TimeoutException)
-            {
-                // Not yet; it asks again.
-            }
+            if (Interlocked.Increment(ref entry.Held) <= 1) await entry.Left.Task.WaitAsync(ControlLimits.ApprovalWait, clock, cancellationToken);
         }
-        Interlocked.Decrement(ref entry.Held);
+        catch (TimeoutException)
+        {
+            // Not yet; it asks again.
+        }
+        finally
+        {
+            // Also of one whose connection broke: its next request is held again.
+            Interlocked.Decrement(ref entry.Held);
+        }
     }
 
     /// <summary>Those that wait, the first to come first.</summary>

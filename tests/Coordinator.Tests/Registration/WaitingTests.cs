@@ -126,6 +126,16 @@ public sealed class WaitingTests : IAsyncLifetime
         Assert.False(held.IsCompleted);
         _coordinator.Clock.Advance(ControlLimits.ApprovalWait);
         await held;
+
+        // One that broke off does not count.
+        using var broken = new CancellationTokenSource();
+        var gone = room.WaitAsync(entry, broken.Token);
+        await broken.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gone);
+        held = room.WaitAsync(entry, TestContext.Current.CancellationToken);
+        Assert.False(held.IsCompleted);
+        _coordinator.Clock.Advance(ControlLimits.ApprovalWait);
+        await held;
     }
 
     [Fact]
