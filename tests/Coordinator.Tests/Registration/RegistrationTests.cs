@@ -201,7 +201,7 @@ public sealed class RegistrationTests : IAsyncLifetime
         return machine.CallAsync(NodeApi.Rotate, request, RotateResponse.Parser);
     }
 
-    private static Task ReportAsync(TestMachine machine, ulong position) => machine.CallAsync(
+    private static Task<ReportResponse> ReportAsync(TestMachine machine, ulong position) => machine.CallAsync(
         NodeApi.Report, new ReportRequest { Header = TestMachine.Header(), BootId = ByteString.CopyFrom(machine.BootId), AppliedPosition = position }, ReportResponse.Parser);
 
     [Fact]

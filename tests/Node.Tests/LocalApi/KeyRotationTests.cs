@@ -98,7 +98,7 @@ public sealed class KeyRotationTests : IAsyncDisposable
                 }
             },
             "one key on both sides");
-        await ((Task)rotating).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ((Task)rotating).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
     }
 
     [Fact]
