@@ -112,8 +112,8 @@ public sealed class NodeLifeTests : IAsyncLifetime
     public async Task A_running_flow_loses_no_packet_while_the_key_changes_and_the_coordinator_is_killed_amid_it()
     {
         var (node, peer) = await AllowAllAsync();
-        // Some twenty seconds of packets, a hundred a second.
-        var flow = _peer.Host.TryAsync(["ping", "-q", "-n", "-i", "0.01", "-c", "2000", node.Self.Address(v6: false)], deadline: MeetDeadline);
+        // Some ten seconds of packets, a hundred a second.
+        var flow = _peer.Host.TryAsync(["ping", "-q", "-n", "-i", "0.01", "-c", "1000", node.Self.Address(v6: false)], deadline: MeetDeadline);
         (await _node.TryAsync("rotate")).Checked();
         var rotated = await _node.StatusAsync();
         Assert.NotEqual(node.Self.NodeKey, rotated.Self.NodeKey);
@@ -124,7 +124,7 @@ public sealed class NodeLifeTests : IAsyncLifetime
         await second; // Says that the coordinator went away, or was done before.
 
         await Wait.UntilAsync("the peer's key has changed", MeetDeadline, async () => (await _peer.StatusAsync()).Self.NodeKey != peer.Self.NodeKey);
-        Assert.Contains("2000 received, 0% packet loss", (await flow).Checked().Output, StringComparison.Ordinal);
+        Assert.Contains("1000 received, 0% packet loss", (await flow).Checked().Output, StringComparison.Ordinal);
         // Handshakes go out under the new keys alone now.
         await _node.KillAsync();
         await _node.StartAsync();
