@@ -41,5 +41,5 @@ public readonly record struct MapFault(MapFaultKind Kind, string Field = "")
 
     public bool IsNone => Kind == MapFaultKind.None;
 
-    public override string ToString() => Field.Length == 0 ? Kind.ToString() : $"{Kind} ({Field})";
+    public override string ToString() => string.IsNullOrEmpty(Field) ? Kind.ToString() : $"{Kind} ({Field})";
 }

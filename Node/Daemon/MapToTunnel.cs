@@ -31,6 +31,13 @@ internal static class MapToTunnel
     /// <summary>Whether this node's own authorisation has ended, coordinator or not.</summary>
     public static bool IsSelfExpired(NetworkMap map, DateTimeOffset now) => Time(map.Self.ExpiresAtMs) <= now;
 
+    /// <summary>
+    /// The peers that are new or whose prefixes change. The engine takes prefixes one by one; until it has them all, no address may
+    /// count for whom it was, nor for whom it will be.
+    /// </summary>
+    public static IReadOnlySet<ulong> Moving(IReadOnlyDictionary<ulong, TunnelPeer> before, IEnumerable<TunnelPeer> peers) =>
+        peers.Where(peer => !before.TryGetValue(peer.Id, out var known) || !known.Prefixes.SequenceEqual(peer.Prefixes)).Select(peer => peer.Id).ToHashSet();
+
     /// <summary>When the next authorisation, of a peer or of this node, ends; null when none does.</summary>
     public static DateTimeOffset? NextExpiry(NetworkMap map, DateTimeOffset now)
     {

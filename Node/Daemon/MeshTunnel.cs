@@ -130,9 +130,7 @@ internal sealed partial class MeshTunnel : ITunnel
     {
         lock (_gate)
         {
-            // The allowed IPs change one by one. Meanwhile no address may count for whom it was, nor for whom it will be.
-            var moving = peers.Where(peer => !_peers.TryGetValue(peer.Id, out var before) || !before.Prefixes.SequenceEqual(peer.Prefixes));
-            Enforce(view.Without(moving.Select(peer => peer.Id).ToHashSet()));
+            Enforce(view.Without(MapToTunnel.Moving(_peers, peers)));
         }
     }
 

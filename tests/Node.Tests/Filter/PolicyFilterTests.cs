@@ -1,7 +1,8 @@
 using System.Net;
 using Google.Protobuf;
-using Mesh.Node.Control;
+using Mesh.Node.Daemon;
 using Mesh.Node.Device;
+using Mesh.Node.Filter;
 using Mesh.Protocol.Control;
 using static Mesh.Node.Tests.Filter.FilterMaps;
 using static Mesh.Node.Tests.Filter.PacketWriter;
@@ -206,6 +207,28 @@ public sealed class PolicyFilterTests
         Assert.Equal(DropReason.PolicyPeer, probe.Receive(1, TcpPacket(V4(1), Us, 4000, 22, Syn)));
         Assert.Equal(DropReason.PolicyPeer, probe.Send(TcpPacket(Us, V4(1), 4000, 22, Syn)));
         Assert.True(probe.Accepts(V4(2), Us, TcpProtocol, 22));
+    }
+
+    [Fact]
+    public void An_address_that_moves_counts_for_neither_peer_until_the_engine_has_moved_it()
+    {
+        var (giver, taker, other) = (NewPeer(1), NewPeer(2), NewPeer(3));
+        var before = Map(NewSnapshot([giver, taker, other], [Rule([1, 2, 3]), Rule([], ports: [Port(80)], from: ["100.64.1.1/32"])]));
+        using var probe = new PacketProbe(before, _time);
+        var (less, more) = (giver.Clone(), taker.Clone());
+        less.Prefixes.RemoveAt(0);
+        more.Prefixes.Add(giver.Prefixes[0]);
+        var after = Map(NewSnapshot([less, more, other], before.Filter.Ingress));
+        var known = MapToTunnel.Peers(before, _time.GetUtcNow()).ToDictionary(peer => peer.Id);
+        var moving = MapToTunnel.Moving(known, MapToTunnel.Peers(after, _time.GetUtcNow()));
+        Assert.Equal([1UL, 2], moving.Order().ToArray());
+        var view = FilterView.Of(after, probe.Filter.View, _time.GetUtcNow());
+        probe.Filter.Enforce(view.Without(moving), _time.GetUtcNow(), 1);
+        Assert.Equal(DropReason.PolicyPeer, probe.Receive(1, TcpPacket(V4(1), Us, 4000, 80, Syn))); // whose it still is in the engine
+        Assert.True(probe.Accepts(V4(3), Us, TcpProtocol, 22));
+        probe.Apply(after);
+        Assert.Null(probe.Receive(2, TcpPacket(V4(1), Us, 4000, 22, Syn)));
+        Assert.Equal(DropReason.InnerSource, probe.Receive(1, TcpPacket(V4(1), Us, 4000, 80, Syn)));
     }
 
     private static FilterRule WithUnknownField(FilterRule rule) => FilterRule.Parser.ParseFrom([.. rule.ToByteArray(), 0x78, 1]);
