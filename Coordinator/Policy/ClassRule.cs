@@ -1,0 +1,66 @@
+using System.Collections.Immutable;
+
+namespace Mesh.Coordinator.Policy;
+
+/// <summary>First and last port, both included.</summary>
+public readonly record struct PortSpan(ushort First, ushort Last) : IComparable<PortSpan>
+{
+    public static PortSpan All { get; } = new(0, ushort.MaxValue);
+
+    public bool IsAll => this == All;
+
+    public int CompareTo(PortSpan other) => First != other.First ? First.CompareTo(other.First) : Last.CompareTo(other.Last);
+
+    public static bool operator <(PortSpan left, PortSpan right) => left.CompareTo(right) < 0;
+
+    public static bool operator >(PortSpan left, PortSpan right) => left.CompareTo(right) > 0;
+
+    public static bool operator <=(PortSpan left, PortSpan right) => left.CompareTo(right) <= 0;
+
+    public static bool operator >=(PortSpan left, PortSpan right) => left.CompareTo(right) >= 0;
+
+    public override string ToString() => IsAll ? "*" : First == Last ? $"{First}" : $"{First}-{Last}";
+}
+
+/// <summary>Which IP versions a rule is for.</summary>
+public enum IpFamily
+{
+    Both,
+    IPv4,
+    IPv6,
+}
+
+/// <summary>
+/// One rule of what a class accepts: packets of peers of these classes, and from these prefixes behind routers, by protocol,
+/// port and destination. What no rule allows is denied.
+/// </summary>
+public sealed record ClassRule(ImmutableArray<uint> Classes)
+{
+    /// <summary>The senders' classes, in order, for packets from an address of the sender's own. Empty matches none.</summary>
+    public ImmutableArray<uint> Classes { get; init; } = Classes;
+
+    /// <summary>The sender and the receiver must belong to one user (autogroup:self), for what <see cref="Classes"/> match.</summary>
+    public bool SameOwner { get; init; }
+
+    /// <summary>The IP version that <see cref="Classes"/> hold for: a rule that names an IPv4 address says nothing of IPv6.</summary>
+    public IpFamily Family { get; init; }
+
+    /// <summary>Source prefixes, for packets of whichever peer is the router for their source. Empty matches none.</summary>
+    public ImmutableArray<IpPrefix> Sources { get; init; } = [];
+
+    /// <summary>IP protocol numbers; empty means TCP, UDP and ICMP of both families.</summary>
+    public ImmutableArray<byte> Protocols { get; init; } = [];
+
+    /// <summary>Destination ports, for TCP, UDP and SCTP; empty means all.</summary>
+    public ImmutableArray<PortSpan> Ports { get; init; } = [];
+
+    /// <summary>What of what the receiver serves; empty means its own addresses.</summary>
+    public ImmutableArray<IpPrefix> Destinations { get; init; } = [];
+
+    public bool Equals(ClassRule? other) =>
+        other is not null && SameOwner == other.SameOwner && Family == other.Family && Classes.AsSpan().SequenceEqual(other.Classes.AsSpan())
+        && Sources.AsSpan().SequenceEqual(other.Sources.AsSpan()) && Protocols.AsSpan().SequenceEqual(other.Protocols.AsSpan())
+        && Ports.AsSpan().SequenceEqual(other.Ports.AsSpan()) && Destinations.AsSpan().SequenceEqual(other.Destinations.AsSpan());
+
+    public override int GetHashCode() => HashCode.Combine(Classes.Length, Classes.FirstOrDefault(), SameOwner, Ports.FirstOrDefault(), Destinations.Length);
+}
