@@ -6,7 +6,10 @@ namespace Mesh.Coordinator.Cli;
 /// <summary>policy get | set.</summary>
 internal static class PolicyCommand
 {
-    public static Command Create(Terminal terminal) => new("policy", "Who may reach whom") { Get(terminal), Set(terminal) };
+    public static Command Create(Terminal terminal) => new("policy", "Who may reach whom")
+    {
+        Get(terminal), Set(terminal), PolicyFileCommands.Check(terminal), PolicyFileCommands.Test(terminal), PolicyFileCommands.Eval(terminal),
+    };
 
     private static Command Get(Terminal terminal)
     {

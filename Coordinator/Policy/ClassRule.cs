@@ -34,10 +34,10 @@ public enum IpFamily
 /// One rule of what a class accepts: packets of peers of these classes, and from these prefixes behind routers, by protocol,
 /// port and destination. What no rule allows is denied.
 /// </summary>
-public sealed record ClassRule(ImmutableArray<uint> Classes)
+public sealed record ClassRule(ImmutableArray<ClassId> Classes)
 {
     /// <summary>The senders' classes, in order, for packets from an address of the sender's own. Empty matches none.</summary>
-    public ImmutableArray<uint> Classes { get; init; } = Classes;
+    public ImmutableArray<ClassId> Classes { get; init; } = Classes;
 
     /// <summary>The sender and the receiver must belong to one user (autogroup:self), for what <see cref="Classes"/> match.</summary>
     public bool SameOwner { get; init; }
@@ -57,10 +57,13 @@ public sealed record ClassRule(ImmutableArray<uint> Classes)
     /// <summary>What of what the receiver serves; empty means its own addresses.</summary>
     public ImmutableArray<IpPrefix> Destinations { get; init; } = [];
 
+    /// <summary>The rule of the text that it comes from: "acls[3] (line 12)". Not part of what it means.</summary>
+    public string Origin { get; init; } = "";
+
     public bool Equals(ClassRule? other) =>
         other is not null && SameOwner == other.SameOwner && Family == other.Family && Classes.AsSpan().SequenceEqual(other.Classes.AsSpan())
         && Sources.AsSpan().SequenceEqual(other.Sources.AsSpan()) && Protocols.AsSpan().SequenceEqual(other.Protocols.AsSpan())
         && Ports.AsSpan().SequenceEqual(other.Ports.AsSpan()) && Destinations.AsSpan().SequenceEqual(other.Destinations.AsSpan());
 
-    public override int GetHashCode() => HashCode.Combine(Classes.Length, Classes.FirstOrDefault(), SameOwner, Ports.FirstOrDefault(), Destinations.Length);
+    public override int GetHashCode() => HashCode.Combine(Classes.Length, Classes.FirstOrDefault().Value, SameOwner, Ports.FirstOrDefault(), Destinations.Length);
 }

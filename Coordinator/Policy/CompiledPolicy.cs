@@ -61,7 +61,3 @@ public sealed class CompiledPolicy
     public ImmutableArray<ClassRule> IngressOf(ClassId receiverClass) =>
         Preset == PolicyPreset.AllowAll && receiverClass == EveryoneClass ? AllowEveryone : [];
 }
-
-/// <summary>Packets of these classes are accepted: any protocol, any port, to the receiver's own addresses.</summary>
-/// <param name="Classes">Of the sender.</param>
-public sealed record ClassRule(ImmutableArray<ClassId> Classes);

@@ -32,6 +32,18 @@ public sealed record PolicySubject
     /// <summary>What the node routes for others and may: subnets, and 0.0.0.0/0 and ::/0 for an exit node. Sorted.</summary>
     public ImmutableArray<IpPrefix> Routes { get; init; } = [];
 
+    /// <summary>The node's own, IPv4 first.</summary>
+    public IEnumerable<IpPrefix> Addresses
+    {
+        get
+        {
+            if (IPv4 is { } four) yield return four;
+            if (IPv6 is { } six) yield return six;
+        }
+    }
+
+    public bool IsExitNode => Routes.Any(route => route.IsDefaultRoute);
+
     public bool IsTagged => !Tags.IsDefaultOrEmpty;
 
     /// <summary>0 unless a user's own.</summary>

@@ -136,15 +136,16 @@ internal sealed partial class PolicyReader
         foreach (var (entry, _) in Each(list, "nodeAttrs"))
         {
             foreach (var member in entry.Members) CheckName(member, NodeAttributeNames);
+            List<Selector> targets = [];
             foreach (var (text, position) in Strings(entry, "target", true))
             {
                 var target = Selector.Parse(text, position);
                 if (target is null || target.Kind is SelectorKind.Self or SelectorKind.Internet or SelectorKind.DangerAll)
                     Refuse(position, $"nodeAttrs target does not support this autogroup: {HuJson.Quote(text)}", "use autogroup:member or autogroup:tagged");
-                else
-                    CheckDeclared(target, message => message);
+                else if (CheckDeclared(target, message => message))
+                    targets.Add(target);
             }
-            _ = Strings(entry, "attr", true).Count();
+            if (Strings(entry, "attr", true).ToList().Exists(attribute => attribute.Text == "disable-ipv4")) _withoutIPv4.AddRange(targets);
             foreach (var (text, position) in Strings(entry, "ipPool", true))
             {
                 if (!IpPrefix.TryParse(text, out var pool) || !SharedSpace.Contains(pool))

@@ -67,7 +67,7 @@ internal sealed partial class PolicyReader
                 Refuse(position, $"dst {HuJson.Quote(target.Prefix.ToString())}: to allow all IP addresses, use \"*\" or \"autogroup:internet\"");
             else if (target.Kind == SelectorKind.Internet && hasApp)
                 Refuse(position, "cannot use app grants with autogroup:internet");
-            else if (CheckDestination(target, $"dst={HuJson.Quote(target.Text)}: "))
+            else if (target.Kind == SelectorKind.UserDomain || CheckDestination(target, $"dst={HuJson.Quote(target.Text)}: "))
                 destinations.Add(target);
         }
         var sources = ReadSources(grant, "src");

@@ -21,6 +21,7 @@ internal sealed partial class PolicyReader(PolicyJson root)
     private readonly Dictionary<string, IpPrefix> _hosts = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ImmutableArray<Selector>> _tagOwners = new(StringComparer.Ordinal);
     private readonly HashSet<string> _postures = new(StringComparer.Ordinal);
+    private readonly List<Selector> _withoutIPv4 = [];
     private bool _hasDefaultPosture;
 
     public PolicyDocument Read(string text, string hash)
@@ -56,6 +57,7 @@ internal sealed partial class PolicyReader(PolicyJson root)
             Tests = tests,
             SshRules = ssh,
             SshTests = sshTests,
+            WithoutIPv4 = [.. _withoutIPv4],
             Notices = [.. _notices],
         };
     }
