@@ -26,11 +26,6 @@ public sealed class EvaluatedFleet
     /// <summary>The network's own: that of its first user's e-mail address; "" for none.</summary>
     public string Domain { get; }
 
-    /// <summary>The nodes with the addresses that a policy leaves them.</summary>
-    internal EvaluatedFleet Under(PolicyDocument document) => new(
-        [.. Nodes.Select(node => document.WithoutIPv4.Any(selector => SubjectMatch.Means(document, selector, node.Subject))
-            ? node with { Subject = node.Subject with { IPv4 = null } } : node)], Domain);
-
     /// <exception cref="PolicyRefusedException">The policy does not fit the users, or one of its tests does not hold.</exception>
     public void ThrowIfRefused(PolicyProgram program)
     {

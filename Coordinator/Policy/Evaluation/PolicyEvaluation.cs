@@ -26,8 +26,7 @@ public sealed class PolicyEvaluation
     {
         ArgumentNullException.ThrowIfNull(program);
         ArgumentNullException.ThrowIfNull(fleet);
-        (_program, _nodes) = (program, fleet.Under(program.Document));
-        fleet = _nodes;
+        (_program, _nodes) = (program, fleet);
         Fleet = FleetPolicy.Of(program, fleet.Nodes.Select(node => node.Subject));
         _classes = [.. fleet.Nodes.Select(node => program.ClassOf(node.Subject))];
         _routers = fleet.Nodes.Zip(_classes).Where(pair => !pair.First.Subject.Routes.IsEmpty)
@@ -160,9 +159,11 @@ public sealed class PolicyEvaluation
     private IEnumerable<IpPrefix> PrefixesOf(int viewer, int peer)
     {
         var subject = _nodes.Nodes[peer].Subject;
+        bool withoutIPv4 = _program.Document.WithoutIPv4.Any(selector => SubjectMatch.Means(_program.Document, selector, subject));
+        var addresses = subject.Addresses.Where(address => address.IsIPv6 || !withoutIPv4);
         return _routers.TryGetValue(subject.Id, out var router)
-            ? subject.Addresses.Concat(_routes.RoutesFor(_nodes.Nodes[viewer].Subject, _classes[viewer], router))
-            : subject.Addresses;
+            ? addresses.Concat(_routes.RoutesFor(_nodes.Nodes[viewer].Subject, _classes[viewer], router))
+            : addresses;
     }
 
     private static IEnumerable<string> AddressesOf(PolicySubject subject, IpFamily family) => subject.Addresses

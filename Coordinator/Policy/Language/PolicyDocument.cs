@@ -44,7 +44,7 @@ public sealed class PolicyDocument
 
     public ImmutableArray<SshTest> SshTests { get; init; } = [];
 
-    /// <summary>The nodes that use IPv6 alone (the attribute disable-ipv4).</summary>
+    /// <summary>The nodes that others reach by IPv6 alone (the attribute disable-ipv4).</summary>
     public ImmutableArray<Selector> WithoutIPv4 { get; init; } = [];
 
     /// <summary>What of the text is kept but not enforced on nodes, and what it therefore means, a sentence each.</summary>

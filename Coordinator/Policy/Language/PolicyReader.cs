@@ -116,7 +116,7 @@ internal sealed partial class PolicyReader(PolicyJson root)
         return found is null ? ("", value.Position) : (found.Text, found.Position);
     }
 
-    private void ThrowIfTooMany(int rules, PolicyJson? list)
+    private static void ThrowIfTooMany(int rules, PolicyJson? list)
     {
         if (rules > PolicyLimits.Rules)
             throw new PolicyRefusedException(list!.Position, $"{rules} rules; at most {PolicyLimits.Rules} are taken", "name groups and tags rather than a rule for each machine");
