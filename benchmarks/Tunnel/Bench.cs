@@ -19,6 +19,9 @@ internal sealed class Bench(Options options, Samples samples, TextWriter progres
     /// <summary>The largest part of the machine that others used during a measurement that counts.</summary>
     public double WorstForeign { get; private set; }
 
+    /// <summary>Measurements that came to nothing; the others go on.</summary>
+    public int Failed { get; private set; }
+
     public async Task RunAsync()
     {
         string[] overTunnel = [.. options.Tests.Where(test => test is not (TestPlan.HandshakeTest or TestPlan.IdleTest))];
@@ -72,7 +75,17 @@ internal sealed class Bench(Options options, Samples samples, TextWriter progres
             await AwaitIdleAsync();
             double before = ProcessFigures.Machine().Busy - ProcessFigures.Sandbox();
             long start = Stopwatch.GetTimestamp();
-            List<Figure> figures = await measure();
+            List<Figure> figures;
+            try
+            {
+                figures = await measure();
+            }
+            catch (Exception e) when (e is InvalidOperationException or TimeoutException)
+            {
+                progress.WriteLine($"{run + 1}/{options.Runs} {test,-12} {contender.Title,-26} failed: {e.Message.Trim()}");
+                Failed++;
+                return;
+            }
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             double foreign = (ProcessFigures.Machine().Busy - ProcessFigures.Sandbox() - before) / seconds;
             if (foreign > ForeignLimit && attempt < Tries && _waitsInVain < WaitsInVain) continue;

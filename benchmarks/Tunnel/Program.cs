@@ -12,7 +12,7 @@ try
     if (bench.WorstForeign > 0.2)
         Console.Error.WriteLine($"Other processes used up to {bench.WorstForeign:0.0} cores meanwhile: the figures are worth less for it.");
     if (options.Write) report.WriteInto(Path.Combine(Repository.Root, "benchmarks", "Tunnel", "README.md"));
-    return 0;
+    return bench.Failed == 0 ? 0 : 1;
 }
 catch (UsageException e)
 {
