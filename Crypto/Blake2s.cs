@@ -72,21 +72,15 @@ public static class Blake2s
     public static void Hmac(ReadOnlySpan<byte> key, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, Span<byte> hash)
     {
         if (key.Length > BlockLength) throw new ArgumentException($"at most {BlockLength} bytes", nameof(key));
-        Span<byte> innerPad = stackalloc byte[BlockLength];
-        Span<byte> outerPad = stackalloc byte[BlockLength];
-        Span<byte> innerHash = stackalloc byte[HashLength];
-        innerPad.Clear();
-        key.CopyTo(innerPad);
-        for (int i = 0; i < BlockLength; i++)
+        if (!Vectors)
         {
-            outerPad[i] = (byte)(innerPad[i] ^ 0x5c);
-            innerPad[i] ^= 0x36;
+            LibraryBlake2s.Hmac(key, first, second, hash);
+            return;
         }
-        Hash(innerPad, first, second, innerHash);
-        Hash(outerPad, innerHash, hash);
-        CryptographicOperations.ZeroMemory(innerPad);
-        CryptographicOperations.ZeroMemory(outerPad);
-        CryptographicOperations.ZeroMemory(innerHash);
+        var hmac = new Blake2sHmac();
+        hmac.Start(key);
+        hmac.Compute(first, second, hash);
+        hmac.Clear();
     }
 
     /// <summary>
@@ -96,22 +90,30 @@ public static class Blake2s
     public static void Kdf(ReadOnlySpan<byte> chainingKey, ReadOnlySpan<byte> input,
         Span<byte> first, Span<byte> second = default, Span<byte> third = default)
     {
-        Span<byte> pseudorandom = stackalloc byte[HashLength];
+        if (!Vectors)
+        {
+            LibraryBlake2s.Kdf(chainingKey, input, first, second, third);
+            return;
+        }
         Span<byte> block = stackalloc byte[HashLength];
-        Hmac(chainingKey, input, default, pseudorandom);
-        Hmac(pseudorandom, default, [1], block);
+        var hmac = new Blake2sHmac();
+        hmac.Start(chainingKey);
+        hmac.Compute(input, default, block);
+        hmac.Start(block);
+        hmac.TakeKey();
+        hmac.Compute(default, [1], block);
         block.CopyTo(first);
         if (!second.IsEmpty)
         {
-            Hmac(pseudorandom, block, [2], block);
+            hmac.Compute(block, [2], block);
             block.CopyTo(second);
         }
         if (!third.IsEmpty)
         {
-            Hmac(pseudorandom, block, [3], block);
+            hmac.Compute(block, [3], block);
             block.CopyTo(third);
         }
-        CryptographicOperations.ZeroMemory(pseudorandom);
+        hmac.Clear();
         CryptographicOperations.ZeroMemory(block);
     }
 }

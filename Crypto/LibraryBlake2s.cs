@@ -8,6 +8,8 @@ namespace Mesh.Crypto;
 /// </summary>
 internal static unsafe class LibraryBlake2s
 {
+    private const int BlockLength = 64;
+
     [ThreadStatic]
     private static Contexts? PerThread;
 
@@ -45,6 +47,49 @@ internal static unsafe class LibraryBlake2s
             ok &= LibCrypto.EVP_MAC_final(context, m, &written, Blake2s.MacLength);
         }
         if (ok != 1) throw new CryptographicException("libcrypto refused to compute a mac");
+    }
+
+    /// <inheritdoc cref="Blake2s.Hmac"/>
+    public static void Hmac(ReadOnlySpan<byte> key, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, Span<byte> hash)
+    {
+        Span<byte> innerPad = stackalloc byte[BlockLength];
+        Span<byte> outerPad = stackalloc byte[BlockLength];
+        Span<byte> innerHash = stackalloc byte[Blake2s.HashLength];
+        innerPad.Clear();
+        key.CopyTo(innerPad);
+        for (int i = 0; i < BlockLength; i++)
+        {
+            outerPad[i] = (byte)(innerPad[i] ^ 0x5c);
+            innerPad[i] ^= 0x36;
+        }
+        Hash(innerPad, first, second, innerHash);
+        Hash(outerPad, innerHash, default, hash);
+        CryptographicOperations.ZeroMemory(innerPad);
+        CryptographicOperations.ZeroMemory(outerPad);
+        CryptographicOperations.ZeroMemory(innerHash);
+    }
+
+    /// <inheritdoc cref="Blake2s.Kdf"/>
+    public static void Kdf(ReadOnlySpan<byte> chainingKey, ReadOnlySpan<byte> input,
+        Span<byte> first, Span<byte> second, Span<byte> third)
+    {
+        Span<byte> pseudorandom = stackalloc byte[Blake2s.HashLength];
+        Span<byte> block = stackalloc byte[Blake2s.HashLength];
+        Hmac(chainingKey, input, default, pseudorandom);
+        Hmac(pseudorandom, default, [1], block);
+        block.CopyTo(first);
+        if (!second.IsEmpty)
+        {
+            Hmac(pseudorandom, block, [2], block);
+            block.CopyTo(second);
+        }
+        if (!third.IsEmpty)
+        {
+            Hmac(pseudorandom, block, [3], block);
+            block.CopyTo(third);
+        }
+        CryptographicOperations.ZeroMemory(pseudorandom);
+        CryptographicOperations.ZeroMemory(block);
     }
 
     private sealed class Contexts

@@ -67,6 +67,15 @@ internal unsafe struct Blake2sVectors
         }
     }
 
+    /// <summary>Compresses a full block that waits for more, which must follow.</summary>
+    public void TakeBlock()
+    {
+        if (_filled < BlockLength) return;
+        _counted += BlockLength;
+        fixed (byte* block = _block) Compress(block, last: false);
+        _filled = 0;
+    }
+
     /// <param name="hash">16 or 32 bytes, as at the start.</param>
     public void Finish(Span<byte> hash)
     {
