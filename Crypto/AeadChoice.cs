@@ -15,6 +15,7 @@ internal sealed record AeadChoice(AeadImplementation Implementation, string Reas
     public const string Switch = "Mesh.Crypto.LibraryAead";
 
     private const string Library = "library";
+    private const string Narrow = "vector256";
 
     /// <summary>Whether somebody switched the vectors off.</summary>
     public static bool WantsLibrary => Option() == Library;
@@ -24,12 +25,14 @@ internal sealed record AeadChoice(AeadImplementation Implementation, string Reas
     private static string? Option() =>
         AppContext.TryGetSwitch(Switch, out bool library) && library ? Library : Environment.GetEnvironmentVariable(Variable);
 
-    /// <param name="option">"library", "vector", or nothing.</param>
+    /// <param name="option">"library"; "vector" or nothing, for the widest vectors; "vector256" for AVX2 also where there is AVX-512.</param>
     /// <param name="selfTest">What is wrong with an implementation; null for nothing.</param>
     public static AeadChoice Decide(string? option, AeadImplementation best, Func<AeadImplementation, string?> selfTest)
     {
         if (option == Library) return new(AeadImplementation.Library, "switched to the library", false);
-        string? unread = option is null or "" or "vector" ? null : $"{Variable} is neither \"library\" nor \"vector\" and was ignored";
+        string? unread = option is null or "" or "vector" or Narrow ? null
+            : $"{Variable} is none of \"{Library}\", \"vector\" and \"{Narrow}\" and was ignored";
+        if (option == Narrow && best == AeadImplementation.Vector512) best = AeadImplementation.Vector256;
         if (best == AeadImplementation.Library)
             return new(best, unread ?? "this processor has no AVX2", unread is not null);
         if (selfTest(best) is { } fault)

@@ -5,6 +5,12 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Perfolizer.Horology;
 
+if (args is ["crypto"])
+{
+    Mesh.Micro.CryptoTable.Run();
+    return 0;
+}
+
 // In this process and in short iterations, so that the whole table takes about a minute. On a machine that does other work
 // too, compare the Min column: the quickest iteration was disturbed least.
 var job = Job.Default

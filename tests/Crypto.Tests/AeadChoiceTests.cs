@@ -8,6 +8,8 @@ public sealed class AeadChoiceTests
     [InlineData(null, AeadImplementation.Vector256, AeadImplementation.Vector256, false)]
     [InlineData("", AeadImplementation.Vector512, AeadImplementation.Vector512, false)]
     [InlineData("vector", AeadImplementation.Vector256, AeadImplementation.Vector256, false)]
+    [InlineData("vector256", AeadImplementation.Vector512, AeadImplementation.Vector256, false)]
+    [InlineData("vector256", AeadImplementation.Library, AeadImplementation.Library, false)]
     [InlineData("library", AeadImplementation.Vector512, AeadImplementation.Library, false)]
     [InlineData("vector", AeadImplementation.Library, AeadImplementation.Library, false)]
     [InlineData("Library", AeadImplementation.Vector256, AeadImplementation.Vector256, true)]
