@@ -64,6 +64,8 @@ internal sealed partial class PolicyReader
     private void CheckSshPairs(ImmutableArray<Selector> sources, ImmutableArray<Selector> destinations)
     {
         bool tagged = sources.Any(source => source.Kind is SelectorKind.Tag or SelectorKind.Tagged);
+        string? onlyUser = sources is [{ Kind: SelectorKind.User } first, ..] && sources.All(source => source.Kind == SelectorKind.User && source.Text == first.Text)
+            ? first.Text : null;
         foreach (var target in destinations)
         {
             if (tagged && target.Kind == SelectorKind.User)
@@ -72,7 +74,7 @@ internal sealed partial class PolicyReader
                 Refuse(target.Position, "autogroup:self destination requires source to contain only users or groups, not tags or autogroup:tagged");
             else if (tagged && target.Kind == SelectorKind.Member)
                 Refuse(target.Position, "tags in SSH source cannot access autogroup:member (user-owned devices)");
-            else if (target.Kind == SelectorKind.User && !(sources.All(source => source.Kind == SelectorKind.User && source.Text == target.Text) && sources.Length > 0))
+            else if (target.Kind == SelectorKind.User && target.Text != onlyUser)
                 Refuse(target.Position, $"user destination requires source to contain only that same user {HuJson.Quote(target.Text)}; use autogroup:self instead for same-user SSH access");
         }
     }

@@ -43,7 +43,7 @@ internal sealed partial class PolicyReader(PolicyJson root)
         ImmutableArray<PolicyTest> tests = [.. Each(Section("tests", JsonValueKind.Array), "tests").Select(ReadTest).OfType<PolicyTest>()];
         ImmutableArray<SshTest> sshTests = [.. Each(Section("sshTests", JsonValueKind.Array), "sshTests").Select(ReadSshTest).OfType<SshTest>()];
         NoteIgnoredSettings();
-        if (_problems.Count > 0) throw new PolicyRefusedException([.. _problems.Take(PolicyLimits.Problems)]);
+        if (_problems.Count > 0) throw new PolicyRefusedException([.. _problems]);
         return new PolicyDocument
         {
             Text = text,
@@ -62,8 +62,15 @@ internal sealed partial class PolicyReader(PolicyJson root)
         };
     }
 
-    private void Refuse(PolicyPosition position, string message, string? suggestion = null) =>
+    /// <summary>
+    /// Collects a problem; reading ends with the last that is told, so that a text of nothing but wrong names costs no guess for
+    /// each of them.
+    /// </summary>
+    private void Refuse(PolicyPosition position, string message, string? suggestion = null)
+    {
         _problems.Add(new PolicyProblem(position, message, suggestion));
+        if (_problems.Count == PolicyLimits.Problems) throw new PolicyRefusedException([.. _problems]);
+    }
 
     private void Note(PolicyPosition position, string message) => _notices.Add(new PolicyProblem(position, message));
 
