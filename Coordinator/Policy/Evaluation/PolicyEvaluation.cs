@@ -159,12 +159,16 @@ public sealed class PolicyEvaluation
     private IEnumerable<IpPrefix> PrefixesOf(int viewer, int peer)
     {
         var subject = _nodes.Nodes[peer].Subject;
-        bool withoutIPv4 = _program.Document.WithoutIPv4.Any(selector => SubjectMatch.Means(_program.Document, selector, subject));
+        // Two nodes meet by IPv6 when either of them has no IPv4; routes stay what they are.
+        bool withoutIPv4 = IsWithoutIPv4(subject) || IsWithoutIPv4(_nodes.Nodes[viewer].Subject);
         var addresses = subject.Addresses.Where(address => address.IsIPv6 || !withoutIPv4);
         return _routers.TryGetValue(subject.Id, out var router)
             ? addresses.Concat(_routes.RoutesFor(_nodes.Nodes[viewer].Subject, _classes[viewer], router))
             : addresses;
     }
+
+    private bool IsWithoutIPv4(PolicySubject subject) =>
+        _program.Document.WithoutIPv4.Any(selector => SubjectMatch.Means(_program.Document, selector, subject));
 
     private static IEnumerable<string> AddressesOf(PolicySubject subject, IpFamily family) => subject.Addresses
         .Where(address => family == IpFamily.Both || address.IsIPv6 == (family == IpFamily.IPv6))
