@@ -6,6 +6,7 @@ using Mesh.Node.Cli;
 using Mesh.Node.Device;
 using Mesh.Node.Filter;
 using Mesh.Node.Kernel;
+using Mesh.Node.Offload;
 using Mesh.Node.Routes;
 using Mesh.Node.Tun;
 using Mesh.Node.Uapi;
@@ -72,8 +73,9 @@ internal sealed partial class MeshTunnel : ITunnel
         {
             // A TUN interface made persistent by hand, or by another program that died with it.
             routes.DeleteStaleTun(name);
-            tun = LinuxTunDevice.Open(name);
-            udp = OpenUdp(port);
+            OffloadSet offloads = OffloadSwitches.FromEnvironment();
+            tun = LinuxTunDevice.Open(name, offloads: offloads);
+            udp = OpenUdp(port, offloads);
             return new MeshTunnel(routes, tun, udp, stamps, time, log);
         }
         catch (KernelException e)
@@ -223,15 +225,15 @@ internal sealed partial class MeshTunnel : ITunnel
         }
     }
 
-    private static LinuxUdpTransport OpenUdp(int? port)
+    private static LinuxUdpTransport OpenUdp(int? port, OffloadSet offloads)
     {
         try
         {
-            return LinuxUdpTransport.Open(port ?? DaemonOptions.PreferredPort);
+            return LinuxUdpTransport.Open(port ?? DaemonOptions.PreferredPort, offloads);
         }
         catch (UdpException e) when (port is null && e.IsPortInUse)
         {
-            return LinuxUdpTransport.Open(0);
+            return LinuxUdpTransport.Open(0, offloads);
         }
     }
 

@@ -48,6 +48,8 @@ public enum DropReason
     PolicyIcmp,
     /// <summary>The peer is in the map no more, or its authorisation has ended.</summary>
     PolicyPeer,
+    /// <summary>A router marked congestion, and the packet inside can't carry the mark: dropped as that router would have (RFC 6040).</summary>
+    Congestion,
     /// <summary>The TUN interface did not take the packet.</summary>
     TunRefused,
 

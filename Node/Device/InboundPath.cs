@@ -1,4 +1,6 @@
-using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
+using Mesh.Crypto;
+using Mesh.Node.Offload;
 using Mesh.Node.Tun;
 using Mesh.Node.Udp;
 using Mesh.Protocol.WireGuard;
@@ -10,24 +12,39 @@ namespace Mesh.Node.Device;
 /// waits for another thread or allocates, but for a peer that moved.
 /// <code>
 ///   recvmmsg -> type -> index -> session -> age, counter -> open in place -> replay window -> roam, timers
-///                 \                            -> length, source is the peer's -> policy -> TUN write
+///                 \                            -> length, source is the peer's, policy, ECN -> coalesce -> TUN write
 ///                  \-> handshake message: queued for the control thread
 /// </code>
+/// Messages of one session that stand behind each other are opened together.
 /// </summary>
-internal sealed class InboundPath : IDisposable
+internal sealed unsafe class InboundPath : IDisposable
 {
-    private const int BatchDatagrams = 64;
     private const int SlotLength = 65_535;
+    private const int Slots = 64;
+
+    // When slots come filled with many datagrams each, fewer of them are a batch: what waits in the socket waits no longer for
+    // it, and what is decrypted is still in a near cache when it is written.
+    private const int FullSlots = 2;
+    private const int FullBytes = 16 * 1024;
+
+    // Opened together while they are in the nearest cache.
+    private const int OpenPackets = 16;
 
     private readonly WireGuardDevice _device;
-    private readonly ITunDevice _tun;
     private readonly IUdpTransport _udp;
     private readonly Quiescence.Section _section;
-    private readonly UdpReceiveBatch _batch = new(BatchDatagrams, SlotLength);
+    private readonly UdpReceiveBatch _batch = new(Slots, SlotLength);
+    private readonly Coalescer _coalescer;
+    private readonly AeadPacket[] _toOpen = new AeadPacket[OpenPackets];
+    private Keypair? _opensUnder;
+    private int _toOpenCount;
+    private IpAddressBits _lastSource;
+    private Peer? _lastOwner;
 
     public InboundPath(WireGuardDevice device, ITunDevice tun, IUdpTransport udp)
     {
-        (_device, _tun, _udp) = (device, tun, udp);
+        (_device, _udp) = (device, udp);
+        _coalescer = new Coalescer(tun);
         _section = device.Quiescence.AddPath();
     }
 
@@ -39,37 +56,67 @@ internal sealed class InboundPath : IDisposable
         _section.Enter();
         try
         {
-            int datagrams = _udp.ReceiveBatch(_batch);
-            if (datagrams == 0) return false;
+            int slots = _udp.ReceiveBatch(_batch);
+            if (slots == 0) return false;
             long now = _device.Now;
-            for (int i = 0; i < datagrams; i++)
+            int bytes = 0;
+            for (int i = 0; i < slots; i++)
             {
-                DropReason? dropped = Handle(_batch.Datagram(i), _batch.Endpoint(i), now);
-                if (dropped is { } reason) _device.Drops.Add(reason);
+                bytes += _batch.Datagram(i).Length;
+                HandleSlot(i, now);
             }
+            _coalescer.Flush();
+            if (_coalescer.TakeRefused() is var refused and > 0) _device.Drops.Add(DropReason.TunRefused, refused);
+            _batch.Limit = bytes > FullBytes * slots ? FullSlots : Slots;
             return true;
         }
         finally
         {
+            (_opensUnder, _toOpenCount, _lastOwner) = (null, 0, null);
             _section.Exit();
         }
     }
 
-    public void Dispose() => _batch.Dispose();
-
-    private DropReason? Handle(Span<byte> datagram, in UdpEndpoint source, long now)
+    public void Dispose()
     {
-        if (datagram.Length < sizeof(uint)) return DropReason.MessageLength;
-        switch ((MessageType)BinaryPrimitives.ReadUInt32LittleEndian(datagram))
+        _batch.Dispose();
+        _coalescer.Dispose();
+    }
+
+    /// <summary>The datagrams of a slot came from one sender, one behind the other.</summary>
+    private void HandleSlot(int slot, long now)
+    {
+        Span<byte> data = _batch.Datagram(slot);
+        int size = _batch.SegmentSize(slot);
+        ref readonly UdpEndpoint source = ref _batch.Endpoint(slot);
+        int ecn = _batch.Ecn(slot);
+        // The slot's memory is native.
+        byte* message = (byte*)Unsafe.AsPointer(ref System.Runtime.InteropServices.MemoryMarshal.GetReference(data));
+        int left = data.Length;
+        do
+        {
+            int length = Math.Min(size, left);
+            if (Handle(message, length, source, ecn, now) is { } dropped) _device.Drops.Add(dropped);
+            message += length;
+            left -= length;
+        }
+        while (left > 0);
+        Open(source, ecn, now);
+    }
+
+    private DropReason? Handle(byte* message, int length, in UdpEndpoint source, int ecn, long now)
+    {
+        if (length < sizeof(uint)) return DropReason.MessageLength;
+        switch ((MessageType)Unsafe.ReadUnaligned<uint>(message))
         {
             case MessageType.Transport:
-                return HandleTransport(datagram, source, now);
+                return HandleTransport(message, length, source, ecn, now);
             case MessageType.Initiation:
-                return datagram.Length == InitiationLayout.Length ? HandleHandshake(datagram, source) : DropReason.MessageLength;
+                return length == InitiationLayout.Length ? HandleHandshake(new ReadOnlySpan<byte>(message, length), source) : DropReason.MessageLength;
             case MessageType.Response:
-                return datagram.Length == ResponseLayout.Length ? HandleHandshake(datagram, source) : DropReason.MessageLength;
+                return length == ResponseLayout.Length ? HandleHandshake(new ReadOnlySpan<byte>(message, length), source) : DropReason.MessageLength;
             case MessageType.CookieReply:
-                return datagram.Length == CookieReplyLayout.Length ? HandleHandshake(datagram, source) : DropReason.MessageLength;
+                return length == CookieReplyLayout.Length ? HandleHandshake(new ReadOnlySpan<byte>(message, length), source) : DropReason.MessageLength;
             default:
                 return DropReason.MessageType;
         }
@@ -82,35 +129,81 @@ internal sealed class InboundPath : IDisposable
         return null;
     }
 
-    private DropReason? HandleTransport(Span<byte> message, in UdpEndpoint source, long now)
+    /// <summary>Takes a message among those that will be opened, if it may be good.</summary>
+    private DropReason? HandleTransport(byte* message, int length, in UdpEndpoint source, int ecn, long now)
     {
-        if (message.Length < TransportLayout.MinLength) return DropReason.MessageLength;
-        if (_device.Indices.Find(BinaryPrimitives.ReadUInt32LittleEndian(message[TransportLayout.Receiver..])) is not Keypair keypair)
-            return DropReason.UnknownIndex;
-        ulong counter = BinaryPrimitives.ReadUInt64LittleEndian(message[TransportLayout.Counter..]);
+        if (length < TransportLayout.MinLength) return DropReason.MessageLength;
+        uint index = Unsafe.ReadUnaligned<uint>(message + TransportLayout.Receiver);
+        Keypair? keypair = _opensUnder;
+        if (keypair is null || keypair.LocalIndex != index)
+        {
+            if (_device.Indices.Find(index) is not Keypair found) return DropReason.UnknownIndex;
+            keypair = found;
+        }
+        ulong counter = Unsafe.ReadUnaligned<ulong>(message + TransportLayout.Counter);
         if (now - keypair.CreatedAt >= Timing.RejectAfterTime.Ticks || counter >= Timing.RejectAfterMessages)
             return DropReason.SessionExpired;
         if (!keypair.Window.MayAccept(counter)) return DropReason.Replayed;
-        if (!TransportMessage.TryOpen(keypair, counter, message)) return DropReason.TransportInvalid;
-        if (!keypair.Window.TryAccept(counter)) return DropReason.Replayed;
+        if (_opensUnder != keypair || _toOpenCount == OpenPackets)
+        {
+            Open(source, ecn, now);
+            _opensUnder = keypair;
+        }
+        _toOpen[_toOpenCount++] = new AeadPacket(message + TransportLayout.HeaderLength, length - TransportLayout.HeaderLength, counter);
+        return null;
+    }
 
+    /// <summary>Opens the messages that were taken, all of one sender, and lets the authentic ones go on.</summary>
+    private void Open(in UdpEndpoint source, int ecn, long now)
+    {
+        if (_toOpenCount == 0) return;
+        Span<AeadPacket> packets = _toOpen.AsSpan(0, _toOpenCount);
+        Keypair keypair = _opensUnder!;
+        _toOpenCount = 0;
+        TransportAead.Open(keypair.ReceiveKey, packets);
+        long bytes = 0;
+        int accepted = 0, data = 0;
+        foreach (ref readonly AeadPacket packet in packets)
+        {
+            if (!packet.IsAuthentic) _device.Drops.Add(DropReason.TransportInvalid);
+            else if (!keypair.Window.TryAccept(packet.Counter)) _device.Drops.Add(DropReason.Replayed);
+            else
+            {
+                // The first of a session has it used for sending, before its packet can be answered.
+                if (accepted++ == 0) Accepted(keypair, source, now);
+                bytes += packet.Length + TransportLayout.HeaderLength;
+                int length = packet.Length - TransportLayout.TagLength;
+                if (length == 0) continue; // a keepalive
+                data++;
+                if (Deliver(keypair.Peer, packet.Destination, length, ecn, now) is { } dropped) _device.Drops.Add(dropped);
+            }
+        }
+        if (accepted == 0) return;
+        keypair.Peer.AddReceived(bytes);
+        // Once for the first and once for all others: it only counts whether more came.
+        for (int i = 0; i < Math.Min(data, 2); i++) keypair.Peer.Timers.DataReceived(now);
+    }
+
+    /// <summary>An authentic message came in on the session.</summary>
+    private void Accepted(Keypair keypair, in UdpEndpoint source, long now)
+    {
         Peer peer = keypair.Peer;
         if (peer.Keypairs.IsNext(keypair) && peer.Keypairs.TryPromote(keypair)) _device.SessionConfirmed(peer);
         peer.Roam(source);
-        peer.AddReceived(message.Length);
         peer.Timers.AnyReceived(now);
-        if (keypair.IsInitiator && now - keypair.CreatedAt >= Timing.RekeyOnReceiveAfter.Ticks && !peer.LastMinuteHandshake)
-        {
-            peer.LastMinuteHandshake = true;
-            _device.RequestHandshake(peer);
-        }
+        if (!keypair.IsInitiator || now - keypair.CreatedAt < Timing.RekeyOnReceiveAfter.Ticks || peer.LastMinuteHandshake) return;
+        peer.LastMinuteHandshake = true;
+        _device.RequestHandshake(peer);
+    }
 
-        Span<byte> packet = message[TransportLayout.HeaderLength..^TransportLayout.TagLength];
-        if (packet.IsEmpty) return null; // a keepalive
-        peer.Timers.DataReceived(now);
-        if (!InnerPacket.TryGetSource(packet, out IpAddressBits from, out int length)) return DropReason.InnerMalformed;
-        if (_device.AllowedIps.Lookup(from) != peer) return DropReason.InnerSource;
-        if (_device.Filter is { } filter && filter.JudgeInbound(peer, packet[..length], now) is { } refused) return refused;
-        return _tun.Write(packet[..length]) ? null : DropReason.TunRefused;
+    private DropReason? Deliver(Peer peer, byte* packet, int padded, int ecn, long now)
+    {
+        if (!InnerPacket.TryGetSource(new ReadOnlySpan<byte>(packet, padded), out IpAddressBits from, out int length)) return DropReason.InnerMalformed;
+        if (_lastOwner is null || from != _lastSource) (_lastSource, _lastOwner) = (from, _device.AllowedIps.Lookup(from));
+        if (_lastOwner != peer) return DropReason.InnerSource;
+        if (_device.Filter is { } filter && filter.JudgeInbound(peer, new ReadOnlySpan<byte>(packet, length), now) is { } refused) return refused;
+        if (!Ecn.TryCombine(packet, ecn)) return DropReason.Congestion;
+        _coalescer.Add(packet, length);
+        return null;
     }
 }

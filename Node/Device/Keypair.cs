@@ -44,7 +44,11 @@ internal sealed class Keypair : IIndexed
     public ulong SentMessages => Volatile.Read(ref _nextCounter);
 
     /// <summary>Takes the next counter to seal under. Past <see cref="Timing.RejectAfterMessages"/> it must not be used.</summary>
-    public ulong TakeCounter() => Interlocked.Increment(ref _nextCounter) - 1;
+    public ulong TakeCounter() => TakeCounters(1);
+
+    /// <summary>Takes counters in a row.</summary>
+    /// <returns>The first of them.</returns>
+    public ulong TakeCounters(int count) => Interlocked.Add(ref _nextCounter, (ulong)count) - (ulong)count;
 
     /// <summary>Makes the session send no more, while it still receives: the next packet starts a handshake.</summary>
     public void ExpireSending() => Volatile.Write(ref _nextCounter, Timing.RejectAfterMessages);

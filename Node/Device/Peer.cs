@@ -107,9 +107,9 @@ public sealed class Peer
         if (Volatile.Read(ref _endpoint) is { } box && box.Value.HasSource) SetEndpoint(box.Value.WithoutSource());
     }
 
-    internal void AddReceived(int bytes) => Interlocked.Add(ref _rxBytes, bytes);
+    internal void AddReceived(long bytes) => Interlocked.Add(ref _rxBytes, bytes);
 
-    internal void AddSent(int bytes) => Interlocked.Add(ref _txBytes, bytes);
+    internal void AddSent(long bytes) => Interlocked.Add(ref _txBytes, bytes);
 
     internal void NoteHandshake(DateTimeOffset time) => Volatile.Write(ref _lastHandshake, time.UtcTicks);
 

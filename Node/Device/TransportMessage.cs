@@ -1,11 +1,12 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using Mesh.Crypto;
 using Mesh.Protocol.WireGuard;
 
 namespace Mesh.Node.Device;
 
 /// <summary>Building and opening of transport messages in place (see <see cref="TransportLayout"/>).</summary>
-internal static class TransportMessage
+internal static unsafe class TransportMessage
 {
     /// <summary>
     /// Bytes of padding behind a packet: up to a multiple of 16, but never beyond the MTU (the kernel's rule, so that lengths
@@ -33,6 +34,14 @@ internal static class TransportMessage
         ChaCha20Poly1305.Seal(keypair.SendKey, counter, message.Slice(TransportLayout.HeaderLength, length), default,
             message.Slice(TransportLayout.HeaderLength, length + TransportLayout.TagLength));
         return length + TransportLayout.Overhead;
+    }
+
+    /// <summary>Writes the first <see cref="TransportLayout.HeaderLength"/> bytes of a message.</summary>
+    public static void WriteHeader(byte* message, Keypair keypair, ulong counter)
+    {
+        Unsafe.WriteUnaligned(message, (uint)MessageType.Transport);
+        Unsafe.WriteUnaligned(message + TransportLayout.Receiver, keypair.RemoteIndex);
+        Unsafe.WriteUnaligned(message + TransportLayout.Counter, counter);
     }
 
     /// <summary>Opens a message in place; the packet then stands at <see cref="TransportLayout.HeaderLength"/>.</summary>

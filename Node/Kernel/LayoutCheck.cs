@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Mesh.Node.Offload;
 using Mesh.Node.Routes;
 
 namespace Mesh.Node.Kernel;
@@ -13,6 +14,7 @@ internal static class LayoutCheck
     public static void Run()
     {
         Expect<IoVec>(16);
+        Expect<VirtioNetHeader>(VirtioNetHeader.Length);
         Expect<MsgHdr>(56);
         Expect<MMsgHdr>(64);
         Expect<CMsgHdr>(16);

@@ -51,6 +51,12 @@ internal static unsafe partial class Libc
     public static partial nint write(int fd, void* buffer, nuint length);
 
     [LibraryImport("libc", SetLastError = true)]
+    public static partial nint readv(int fd, IoVec* parts, int count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint writev(int fd, IoVec* parts, int count);
+
+    [LibraryImport("libc", SetLastError = true)]
     public static partial int ioctl(int fd, nuint request, void* argument);
 
     [LibraryImport("libc", SetLastError = true)]

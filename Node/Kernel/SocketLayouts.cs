@@ -5,12 +5,12 @@ namespace Mesh.Node.Kernel;
 
 // Layouts of the socket interface on 64-bit Linux. LayoutCheck holds their sizes against the ABI.
 
-/// <summary>struct iovec.</summary>
+/// <summary>struct iovec: a piece of memory that stays where it is.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal unsafe struct IoVec
+public unsafe struct IoVec
 {
-    public byte* Base;
-    public nuint Length;
+    internal byte* Base;
+    internal nuint Length;
 }
 
 /// <summary>struct msghdr.</summary>

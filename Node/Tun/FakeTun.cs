@@ -1,4 +1,5 @@
 using Mesh.Node.Kernel;
+using Mesh.Node.Offload;
 
 namespace Mesh.Node.Tun;
 
@@ -6,7 +7,7 @@ namespace Mesh.Node.Tun;
 /// A TUN device in memory, for tests and simulations of the device above it: the test plays the host. Both queues are
 /// bounded; a packet that finds its queue full is dropped, as a kernel does. Safe from any thread.
 /// </summary>
-public sealed class FakeTun : ITunDevice
+public sealed unsafe class FakeTun : ITunDevice
 {
     private readonly Lock _gate = new();
     private readonly EventFlag _readable = new();
@@ -14,15 +15,18 @@ public sealed class FakeTun : ITunDevice
     private readonly PacketRing _fromHost;
     private readonly PacketRing _toHost;
     private volatile int _mtu;
+    private volatile OffloadSet _offloads;
     private bool _gone;
 
     /// <param name="name">What it is called.</param>
     /// <param name="mtu">Its MTU in bytes.</param>
     /// <param name="capacity">The most packets that wait in each direction.</param>
-    public FakeTun(string name = "fake0", int mtu = 1420, int capacity = 1024)
+    /// <param name="offloads">The superpackets that its kernel knows: none by default.</param>
+    public FakeTun(string name = "fake0", int mtu = 1420, int capacity = 1024, OffloadSet offloads = OffloadSet.None)
     {
         Name = name;
         _mtu = mtu;
+        _offloads = offloads & OffloadSet.Tun;
         _fromHost = new PacketRing(capacity);
         _toHost = new PacketRing(capacity);
     }
@@ -35,6 +39,12 @@ public sealed class FakeTun : ITunDevice
 
     /// <inheritdoc/>
     public int PollFd => _readable.Fd;
+
+    /// <inheritdoc/>
+    public OffloadSet Offloads => _offloads;
+
+    /// <summary>Plays a kernel that says it takes superpackets and then refuses each (Linux 6.6.44).</summary>
+    public bool RefusesSuperpackets { get; set; }
 
     /// <summary>Plays an administrator who changes the MTU.</summary>
     public void SetMtu(int mtu) => _mtu = mtu;
@@ -50,11 +60,14 @@ public sealed class FakeTun : ITunDevice
     }
 
     /// <summary>Plays the host sending a packet through the interface. False when the queue is full.</summary>
-    public bool Inject(ReadOnlySpan<byte> packet)
+    public bool Inject(ReadOnlySpan<byte> packet) => Inject(packet, default);
+
+    /// <summary>Plays the host sending a superpacket, or a packet without its checksum.</summary>
+    public bool Inject(ReadOnlySpan<byte> packet, in VirtioNetHeader header)
     {
         lock (_gate)
         {
-            if (!_fromHost.TryAdd(packet))
+            if (!_fromHost.TryAdd(packet, header))
                 return false;
             _readable.Set();
             return true;
@@ -65,13 +78,16 @@ public sealed class FakeTun : ITunDevice
     /// <param name="packet">Room for it; a longer packet is cut off.</param>
     /// <param name="length">Its length.</param>
     /// <param name="timeout">How long to wait for one (in real time); by default not at all.</param>
-    public bool TryTake(Span<byte> packet, out int length, TimeSpan timeout = default)
+    public bool TryTake(Span<byte> packet, out int length, TimeSpan timeout = default) => TryTake(packet, out length, out _, timeout);
+
+    /// <inheritdoc cref="TryTake(Span{byte}, out int, TimeSpan)"/>
+    public bool TryTake(Span<byte> packet, out int length, out VirtioNetHeader header, TimeSpan timeout = default)
     {
         while (true)
         {
             lock (_gate)
             {
-                if (_toHost.TryTake(packet, out length))
+                if (_toHost.TryTake(packet, out length, out header))
                     return true;
             }
             if (timeout == default || !_arrived.WaitOne(timeout))
@@ -80,12 +96,12 @@ public sealed class FakeTun : ITunDevice
     }
 
     /// <inheritdoc/>
-    public int Read(Span<byte> packet)
+    public int Read(Span<byte> packet, out VirtioNetHeader header)
     {
         lock (_gate)
         {
             ThrowIfGone("read a packet from");
-            bool taken = _fromHost.TryTake(packet, out int length);
+            bool taken = _fromHost.TryTake(packet, out int length, out header);
             if (_fromHost.IsEmpty)
                 _readable.Clear();
             return taken ? length : 0;
@@ -93,16 +109,18 @@ public sealed class FakeTun : ITunDevice
     }
 
     /// <inheritdoc/>
-    public bool Write(ReadOnlySpan<byte> packet)
+    public TunWriteResult Write(in VirtioNetHeader header, Span<IoVec> parts)
     {
         lock (_gate)
         {
             ThrowIfGone("write a packet to");
-            if (!_toHost.TryAdd(packet))
-                return false;
+            if (header.IsSuperpacket && !Takes(header))
+                return TunWriteResult.NoOffload;
+            if (!_toHost.TryAdd(parts[1..], header))
+                return TunWriteResult.Refused;
         }
         _arrived.Set();
-        return true;
+        return TunWriteResult.Taken;
     }
 
     /// <inheritdoc/>
@@ -110,6 +128,14 @@ public sealed class FakeTun : ITunDevice
     {
         _readable.Dispose();
         _arrived.Dispose();
+    }
+
+    private bool Takes(in VirtioNetHeader header)
+    {
+        OffloadSet kind = header.GsoType == VirtioNetHeader.GsoUdp ? OffloadSet.TunUdpGro : OffloadSet.TunTcpGro;
+        if (RefusesSuperpackets)
+            _offloads &= ~kind;
+        return (_offloads & kind) != 0;
     }
 
     private void ThrowIfGone(string what)
@@ -122,35 +148,56 @@ public sealed class FakeTun : ITunDevice
     private sealed class PacketRing(int capacity)
     {
         private readonly byte[]?[] _buffers = new byte[capacity][];
-        private readonly int[] _lengths = new int[capacity];
+        private readonly (int Length, VirtioNetHeader Header)[] _packets = new (int, VirtioNetHeader)[capacity];
         private int _first;
         private int _count;
 
         public bool IsEmpty => _count == 0;
 
-        public bool TryAdd(ReadOnlySpan<byte> packet)
+        public bool TryAdd(ReadOnlySpan<byte> packet, in VirtioNetHeader header)
         {
             if (_count == capacity || packet.IsEmpty)
                 return false;
-            int slot = (_first + _count) % capacity;
-            if (_buffers[slot] is not { } buffer || buffer.Length < packet.Length)
-                _buffers[slot] = buffer = new byte[Math.Max(packet.Length, 2048)];
-            packet.CopyTo(buffer);
-            _lengths[slot] = packet.Length;
-            _count++;
+            packet.CopyTo(Next(packet.Length, header));
             return true;
         }
 
-        public bool TryTake(Span<byte> packet, out int length)
+        public bool TryAdd(ReadOnlySpan<IoVec> parts, in VirtioNetHeader header)
         {
-            length = 0;
+            int length = 0;
+            foreach (ref readonly IoVec part in parts)
+                length += (int)part.Length;
+            if (_count == capacity || length == 0)
+                return false;
+            Span<byte> rest = Next(length, header);
+            foreach (ref readonly IoVec part in parts)
+            {
+                new ReadOnlySpan<byte>(part.Base, (int)part.Length).CopyTo(rest);
+                rest = rest[(int)part.Length..];
+            }
+            return true;
+        }
+
+        public bool TryTake(Span<byte> packet, out int length, out VirtioNetHeader header)
+        {
+            (length, header) = (0, default);
             if (_count == 0)
                 return false;
-            length = Math.Min(_lengths[_first], packet.Length);
+            header = _packets[_first].Header;
+            length = Math.Min(_packets[_first].Length, packet.Length);
             _buffers[_first].AsSpan(0, length).CopyTo(packet);
             _first = (_first + 1) % capacity;
             _count--;
             return true;
+        }
+
+        private Span<byte> Next(int length, in VirtioNetHeader header)
+        {
+            int slot = (_first + _count++) % capacity;
+            if (_buffers[slot] is not { } buffer || buffer.Length < length)
+                _buffers[slot] = buffer = new byte[Math.Max(length, 2048)];
+            _packets[slot] = (length, header);
+            return buffer.AsSpan(0, length);
         }
     }
 }

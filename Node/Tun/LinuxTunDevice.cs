@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Mesh.Node.Kernel;
+using Mesh.Node.Offload;
 
 namespace Mesh.Node.Tun;
 
@@ -14,19 +15,27 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
     private const string DevicePath = "/dev/net/tun";
     private const short IffTun = 0x0001;
     private const short IffNoPi = 0x1000;
+    private const short IffVnetHeader = 0x4000;
     private const nuint TunSetIff = 0x400454ca;
     private const nuint TunGetIff = 0x800454d2;
+    private const nuint TunSetOffload = 0x400454d0;
+    private const uint Checksums = 0x01;
+    private const uint TcpSegmentation = 0x02 | 0x04;
+    private const uint UdpSegmentation = 0x20 | 0x40;
     private const nuint SiocGetMtu = 0x8921;
     private const nuint SiocSetMtu = 0x8922;
 
     private int _fd;
     private volatile string _name;
     private volatile int _mtu;
+    private volatile OffloadSet _offloads;
+    private readonly bool _hasHeader;
 
-    private LinuxTunDevice(int fd, string name)
+    private LinuxTunDevice(int fd, string name, bool hasHeader)
     {
         _fd = fd;
         _name = name;
+        _hasHeader = hasHeader;
     }
 
     /// <summary>Closes a device that was not disposed.</summary>
@@ -41,11 +50,15 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
     /// <inheritdoc/>
     public int PollFd => _fd;
 
+    /// <inheritdoc/>
+    public OffloadSet Offloads => _offloads;
+
     /// <summary>Makes the interface, or takes over a persistent one of that name that nobody holds.</summary>
     /// <param name="name">1 to 15 bytes; a "%d" in it becomes the first free number.</param>
     /// <param name="mtu">Set at once if given; otherwise the kernel's default (1500) or what it had.</param>
+    /// <param name="offloads">What may be left to the kernel; <see cref="Offloads"/> tells what it does of that.</param>
     /// <exception cref="TunException">It could not be: <see cref="TunException.Failure"/> tells why.</exception>
-    public static LinuxTunDevice Open(string name, int? mtu = null)
+    public static LinuxTunDevice Open(string name, int? mtu = null, OffloadSet offloads = OffloadSet.None)
     {
         ArgumentNullException.ThrowIfNull(name);
         LayoutCheck.Run();
@@ -58,20 +71,22 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
         int fd = Libc.open(DevicePath, Libc.O_RDWR | Libc.O_NONBLOCK | Libc.O_CLOEXEC);
         if (fd < 0)
             throw OpenFailure(operation, Marshal.GetLastPInvokeError());
-        var request = new InterfaceRequest { Name = name, Flags = IffTun | IffNoPi };
+        bool hasHeader = (offloads & OffloadSet.Tun) != 0;
+        var request = new InterfaceRequest { Name = name, Flags = (short)(IffTun | IffNoPi | (hasHeader ? IffVnetHeader : 0)) };
         if (Libc.ioctl(fd, TunSetIff, &request) < 0)
         {
             int errno = Marshal.GetLastPInvokeError();
             _ = Libc.close(fd);
             throw AttachFailure(operation, name, errno);
         }
-        var device = new LinuxTunDevice(fd, request.Name);
+        var device = new LinuxTunDevice(fd, request.Name, hasHeader);
         try
         {
             if (mtu is { } wanted)
                 device.SetMtu(wanted);
             else
                 device.Update(device.Name, device.ReadMtu());
+            device._offloads = device.Agree(offloads & OffloadSet.Tun);
             return device;
         }
         catch
@@ -82,13 +97,20 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
     }
 
     /// <inheritdoc/>
-    public int Read(Span<byte> packet)
+    public int Read(Span<byte> packet, out VirtioNetHeader header)
     {
+        header = default;
+        IoVec* parts = stackalloc IoVec[2];
+        fixed (VirtioNetHeader* head = &header)
         fixed (byte* buffer = packet)
         {
+            parts[0] = new IoVec { Base = (byte*)head, Length = VirtioNetHeader.Length };
+            parts[1] = new IoVec { Base = buffer, Length = (nuint)packet.Length };
             while (true)
             {
-                nint length = Libc.read(_fd, buffer, (nuint)packet.Length);
+                nint length = _hasHeader
+                    ? Libc.readv(_fd, parts, 2) - VirtioNetHeader.Length
+                    : Libc.read(_fd, buffer, (nuint)packet.Length);
                 if (length >= 0)
                     return (int)length;
                 int errno = Marshal.GetLastPInvokeError();
@@ -101,20 +123,33 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
     }
 
     /// <inheritdoc/>
-    public bool Write(ReadOnlySpan<byte> packet)
+    public TunWriteResult Write(in VirtioNetHeader header, Span<IoVec> parts)
     {
-        fixed (byte* buffer = packet)
+        fixed (VirtioNetHeader* head = &header)
+        fixed (IoVec* all = parts)
         {
+            IoVec* first = _hasHeader ? all : all + 1;
+            int count = _hasHeader ? parts.Length : parts.Length - 1;
+            all[0] = new IoVec { Base = (byte*)head, Length = VirtioNetHeader.Length };
+            // With nothing behind its header the kernel takes a packet for good.
+            if (parts.Length < 2 || (parts.Length == 2 && parts[1].Length == 0))
+                return TunWriteResult.Refused;
             while (true)
             {
-                if (Libc.write(_fd, buffer, (nuint)packet.Length) >= 0)
-                    return true;
+                if (Libc.writev(_fd, first, count) >= 0)
+                    return TunWriteResult.Taken;
                 int errno = Marshal.GetLastPInvokeError();
                 if (errno is Errno.EBADFD or Errno.EBADF)
                     throw Broken("write a packet to", errno);
+                if (errno == Errno.EINVAL && header.IsSuperpacket)
+                {
+                    // Some kernels (6.6.44 and what took its change) refuse right ones; they take the packets alone.
+                    _offloads &= ~(header.GsoType == VirtioNetHeader.GsoUdp ? OffloadSet.TunUdpGro : OffloadSet.TunTcpGro);
+                    return TunWriteResult.NoOffload;
+                }
                 // EIO: the interface is down. EINVAL: no IP packet. EAGAIN, ENOBUFS, ENOMEM: no room.
                 if (errno != Errno.EINTR)
-                    return false;
+                    return TunWriteResult.Refused;
             }
         }
     }
@@ -148,6 +183,23 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
     {
         _name = name;
         _mtu = mtu;
+    }
+
+    /// <summary>Agrees with the kernel on what the host's packets may lack or hold. Only a kernel that knows a kind takes it from us.</summary>
+    /// <returns>What of the wished there is.</returns>
+    private OffloadSet Agree(OffloadSet wished)
+    {
+        if (!_hasHeader)
+            return OffloadSet.None;
+        bool knowsUdp = Libc.ioctl(_fd, TunSetOffload, (void*)(Checksums | TcpSegmentation | UdpSegmentation)) == 0;
+        bool knowsTcp = knowsUdp || Libc.ioctl(_fd, TunSetOffload, (void*)(Checksums | TcpSegmentation)) == 0;
+        if (!knowsUdp)
+            wished &= ~OffloadSet.TunUdpGro;
+        if (!knowsTcp)
+            wished &= ~(OffloadSet.TunGso | OffloadSet.TunTcpGro);
+        if (!wished.HasFlag(OffloadSet.TunGso))
+            _ = Libc.ioctl(_fd, TunSetOffload, null);
+        return wished;
     }
 
     private static TunException OpenFailure(string operation, int errno) => errno switch

@@ -49,6 +49,9 @@ public sealed class FakeUdpNetwork
     /// <summary>Datagrams longer than this are refused as too large. 65,507 by default, IPv4's limit.</summary>
     public int MaxDatagram { get; set; } = 65507;
 
+    /// <summary>A router on the way marks what is ECN-capable as having met congestion.</summary>
+    public bool IsCongested { get; set; }
+
     /// <summary>Sees every datagram sent.</summary>
     public FakeUdpTap? Tap { get; set; }
 
@@ -110,7 +113,7 @@ public sealed class FakeUdpNetwork
             while (_underWay.TryPeek(out Held next, out var due) && due.At <= _now)
             {
                 _underWay.Dequeue();
-                Arrive(next.From, next.To, next.Buffer.AsSpan(0, next.Length));
+                Arrive(next.From, next.To, next.Buffer.AsSpan(0, next.Length), next.Ecn);
                 Return(next.Buffer);
             }
         }
@@ -146,11 +149,13 @@ public sealed class FakeUdpNetwork
     }
 
     /// <summary>Carries a datagram. Holds the gate.</summary>
-    internal UdpSendResult Carry(in UdpEndpoint from, in UdpEndpoint to, ReadOnlySpan<byte> datagram)
+    internal UdpSendResult Carry(in UdpEndpoint from, in UdpEndpoint to, ReadOnlySpan<byte> datagram, int ecn = 0)
     {
         if (datagram.Length > MaxDatagram)
             return UdpSendResult.TooLarge;
         Tap?.Invoke(from, to, datagram);
+        if (IsCongested && ecn != 0)
+            ecn = Offload.Ecn.CongestionExperienced;
         if (Cut?.Invoke(from, to) == true || Chance(Loss))
         {
             Lost?.Invoke(from, to, datagram);
@@ -158,11 +163,11 @@ public sealed class FakeUdpNetwork
         else
         {
             if (Chance(Reordering))
-                _held.Add(new Held(from, to, Copy(datagram), datagram.Length, 1 + _random.Next(ReorderDepth)));
+                _held.Add(new Held(from, to, Copy(datagram), datagram.Length, 1 + _random.Next(ReorderDepth), ecn));
             else
-                Deliver(from, to, datagram);
+                Deliver(from, to, datagram, ecn);
             if (Chance(Duplication))
-                Deliver(from, to, datagram);
+                Deliver(from, to, datagram, ecn);
         }
         OvertakeHeld();
         return UdpSendResult.Sent;
@@ -213,25 +218,25 @@ public sealed class FakeUdpNetwork
 
     private void DeliverHeld(in Held held)
     {
-        Deliver(held.From, held.To, held.Buffer.AsSpan(0, held.Length));
+        Deliver(held.From, held.To, held.Buffer.AsSpan(0, held.Length), held.Ecn);
         Return(held.Buffer);
     }
 
-    private void Deliver(in UdpEndpoint from, in UdpEndpoint to, ReadOnlySpan<byte> datagram)
+    private void Deliver(in UdpEndpoint from, in UdpEndpoint to, ReadOnlySpan<byte> datagram, int ecn)
     {
         if (Latency is { } latency)
-            _underWay.Enqueue(new Held(from, to, Copy(datagram), datagram.Length, 0), (_now + latency().Ticks, _sent++));
+            _underWay.Enqueue(new Held(from, to, Copy(datagram), datagram.Length, 0, ecn), (_now + latency().Ticks, _sent++));
         else
-            Arrive(from, to, datagram);
+            Arrive(from, to, datagram, ecn);
     }
 
-    private void Arrive(in UdpEndpoint from, in UdpEndpoint to, ReadOnlySpan<byte> datagram)
+    private void Arrive(in UdpEndpoint from, in UdpEndpoint to, ReadOnlySpan<byte> datagram, int ecn)
     {
         if (_listeners.TryGetValue(to, out FakeUdpTransport? receiver))
-            receiver.Enqueue(from.WithoutSource().WithSource(to.AddressHigh, to.AddressLow, 1), datagram);
+            receiver.Enqueue(from.WithoutSource().WithSource(to.AddressHigh, to.AddressLow, 1), datagram, ecn);
         else
             Lost?.Invoke(from, to, datagram);
     }
 
-    private record struct Held(UdpEndpoint From, UdpEndpoint To, byte[] Buffer, int Length, int Overtakers);
+    private record struct Held(UdpEndpoint From, UdpEndpoint To, byte[] Buffer, int Length, int Overtakers, int Ecn);
 }

@@ -19,6 +19,12 @@ public sealed class FakeUdpTransport : IUdpTransport
     /// <summary>The most datagrams that wait to be received; what comes beyond is dropped.</summary>
     public int QueueLimit { get; set; } = 4096;
 
+    /// <summary>Plays a kernel with segmentation offload: the most datagrams in a run. 1, by default, is one without.</summary>
+    public int MaxSegments { get; set; } = 1;
+
+    /// <summary>Plays a kernel with receive offload: datagrams of one sender and length come together.</summary>
+    public bool JoinsReceived { get; set; }
+
     /// <summary>Datagrams that wait to be received.</summary>
     public int Waiting
     {
@@ -67,13 +73,15 @@ public sealed class FakeUdpTransport : IUdpTransport
     public void SetFwmark(uint mark) => Fwmark = mark;
 
     /// <inheritdoc/>
-    public UdpSendResult Send(ReadOnlySpan<byte> datagram, in UdpEndpoint endpoint)
+    public UdpSendResult Send(ReadOnlySpan<byte> datagram, in UdpEndpoint endpoint) => Send(datagram, endpoint, ecn: 0);
+
+    private UdpSendResult Send(ReadOnlySpan<byte> datagram, in UdpEndpoint endpoint, int ecn)
     {
         lock (_network.Gate)
         {
             if (_disposed || !TryPickSource(endpoint, out UdpEndpoint from, out bool dropped))
                 return UdpSendResult.Unreachable;
-            UdpSendResult result = _network.Carry(from, endpoint, datagram);
+            UdpSendResult result = _network.Carry(from, endpoint, datagram, ecn);
             return result == UdpSendResult.Sent && dropped ? UdpSendResult.SentWithoutSource : result;
         }
     }
@@ -83,12 +91,17 @@ public sealed class FakeUdpTransport : IUdpTransport
     {
         ArgumentNullException.ThrowIfNull(batch);
         int sent = 0;
-        for (int i = 0; i < batch.Count; i++)
+        for (int i = 0; i < batch.RunCount; i++)
         {
-            UdpSendResult result = Send(batch.Datagram(i), batch.Endpoint(i));
-            batch.SetResult(i, result);
-            if (result is UdpSendResult.Sent or UdpSendResult.SentWithoutSource)
+            ref UdpSendRun run = ref batch.Run(i);
+            Span<byte> data = batch.DataOf(run);
+            for (int n = 0; n < run.Count; n++)
+            {
+                run.Result = Send(data.Slice(n * run.SegmentSize, run.LengthOf(n)), run.Endpoint, run.Ecn);
+                if (run.Result is not (UdpSendResult.Sent or UdpSendResult.SentWithoutSource))
+                    break;
                 sent++;
+            }
         }
         return sent;
     }
@@ -100,16 +113,8 @@ public sealed class FakeUdpTransport : IUdpTransport
         lock (_network.Gate)
         {
             int count = 0;
-            while (count < batch.Capacity && _queue.TryDequeue(out Arrival arrival))
-            {
-                Span<byte> slot = batch.Slot(count);
-                bool fits = arrival.Length <= slot.Length;
-                if (fits)
-                    arrival.Buffer.AsSpan(0, arrival.Length).CopyTo(slot);
-                batch.Set(count, fits ? arrival.Length : 0, arrival.From);
-                _network.Return(arrival.Buffer);
-                count++;
-            }
+            while (count < batch.Limit && _queue.TryDequeue(out Arrival arrival))
+                Fill(batch, count++, arrival);
             if (_queue.Count == 0 && !_disposed)
                 _readable.Clear();
             batch.Count = count;
@@ -139,12 +144,33 @@ public sealed class FakeUdpTransport : IUdpTransport
     }
 
     /// <summary>Takes in a datagram from the network. Holds the gate.</summary>
-    internal void Enqueue(in UdpEndpoint from, ReadOnlySpan<byte> datagram)
+    internal void Enqueue(in UdpEndpoint from, ReadOnlySpan<byte> datagram, int ecn = 0)
     {
         if (_disposed || _queue.Count >= QueueLimit)
             return;
-        _queue.Enqueue(new Arrival(from, _network.Copy(datagram), datagram.Length));
+        _queue.Enqueue(new Arrival(from, _network.Copy(datagram), datagram.Length, ecn));
         _readable.Set();
+    }
+
+    /// <summary>Puts a datagram into a slot, and behind it those that a kernel would have joined to it.</summary>
+    private void Fill(UdpReceiveBatch batch, int slot, in Arrival first)
+    {
+        Span<byte> room = batch.Slot(slot);
+        bool fits = first.Length <= room.Length;
+        int length = fits ? first.Length : 0;
+        first.Buffer.AsSpan(0, length).CopyTo(room);
+        _network.Return(first.Buffer);
+        for (bool open = JoinsReceived && length > 0; open && _queue.TryPeek(out Arrival next) && length + next.Length <= room.Length;)
+        {
+            if (!next.From.EqualsWithSource(first.From) || next.Ecn != first.Ecn || next.Length > first.Length || next.Length == 0)
+                break;
+            _queue.Dequeue();
+            next.Buffer.AsSpan(0, next.Length).CopyTo(room[length..]);
+            _network.Return(next.Buffer);
+            length += next.Length;
+            open = next.Length == first.Length;
+        }
+        batch.Set(slot, length, first.From, first.Length, first.Ecn);
     }
 
     // The sticky source if it is still ours, else the first address of the family, as routing would.
@@ -166,5 +192,5 @@ public sealed class FakeUdpTransport : IUdpTransport
         return !from.IsEmpty;
     }
 
-    private readonly record struct Arrival(UdpEndpoint From, byte[] Buffer, int Length);
+    private readonly record struct Arrival(UdpEndpoint From, byte[] Buffer, int Length, int Ecn);
 }

@@ -16,6 +16,9 @@ public interface IUdpTransport : IDisposable
     /// <summary>Polls readable while an IPv6 datagram waits; -1 without IPv6. The transport's: don't close it.</summary>
     int PollFd6 { get; }
 
+    /// <summary>The most datagrams that one run of a batch may hold: 1 without segmentation offload. Shrinks, never grows.</summary>
+    int MaxSegments { get; }
+
     /// <summary>Moves to another port; 0 picks one that is free in both families. On failure the old one stays.</summary>
     /// <remarks>A thread that polls the descriptors must be woken afterwards: it waits on the old sockets.</remarks>
     /// <exception cref="UdpException">The port is taken, or needs rights.</exception>
@@ -29,13 +32,13 @@ public interface IUdpTransport : IDisposable
     UdpSendResult Send(ReadOnlySpan<byte> datagram, in UdpEndpoint endpoint);
 
     /// <summary>
-    /// Sends every datagram of the batch in order and notes each one's <see cref="UdpSendBatch.Result"/>; one that
+    /// Sends every datagram of the batch in order and notes each run's <see cref="UdpSendBatch.Result"/>; one that
     /// fails does not hold up the rest. The batch keeps its contents until it is cleared.
     /// </summary>
     /// <returns>How many the kernel took.</returns>
     int SendBatch(UdpSendBatch batch);
 
-    /// <summary>Fills the batch, from its start, with the datagrams that wait. Never blocks.</summary>
+    /// <summary>Fills the batch, from its start, with the datagrams that wait, each slot with one or several. Never blocks.</summary>
     /// <returns>The batch's new <see cref="UdpReceiveBatch.Count"/>; 0 when none waited.</returns>
     int ReceiveBatch(UdpReceiveBatch batch);
 }

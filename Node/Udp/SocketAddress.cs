@@ -11,6 +11,11 @@ internal static unsafe class SocketAddress
     public const int IpProtoIPv6 = 41;
     public const int IpPktInfo = 8;
     public const int IPv6PktInfo = 50;
+    public const int IpTrafficClass = 1; // IP_TOS
+    public const int IPv6TrafficClass = 67;
+    public const int SolUdp = 17;
+    public const int UdpSegment = 103;
+    public const int UdpGro = 104;
 
     /// <summary>Writes the remote part as sockaddr_in or sockaddr_in6 (28 bytes of room).</summary>
     /// <returns>The bytes written.</returns>
@@ -66,9 +71,35 @@ internal static unsafe class SocketAddress
         return (nuint)CMsgHdr.SpaceFor(sizeof(In6PktInfo));
     }
 
-    /// <summary>The sender of a received message, with the local address it was sent to as source.</summary>
-    public static UdpEndpoint Read(in MsgHdr message)
+    /// <summary>Writes the length that the kernel is to cut a message into datagrams at (24 bytes of room).</summary>
+    /// <returns>The bytes written.</returns>
+    public static nuint WriteSegmentSize(int length, void* destination)
     {
+        var header = (CMsgHdr*)destination;
+        header->Length = (nuint)CMsgHdr.LengthFor(sizeof(ushort));
+        header->Level = SolUdp;
+        header->Type = UdpSegment;
+        *(ushort*)(header + 1) = (ushort)length;
+        return (nuint)CMsgHdr.SpaceFor(sizeof(ushort));
+    }
+
+    /// <summary>Writes the traffic class of the outer header (24 bytes of room).</summary>
+    /// <returns>The bytes written.</returns>
+    public static nuint WriteTrafficClass(UdpFamily family, int value, void* destination)
+    {
+        var header = (CMsgHdr*)destination;
+        header->Length = (nuint)CMsgHdr.LengthFor(sizeof(int));
+        (header->Level, header->Type) = family == UdpFamily.IPv4 ? (IpProtoIp, IpTrafficClass) : (IpProtoIPv6, IPv6TrafficClass);
+        *(int*)(header + 1) = value;
+        return (nuint)CMsgHdr.SpaceFor(sizeof(int));
+    }
+
+    /// <summary>The sender of a received message, with the local address it was sent to as source.</summary>
+    /// <param name="segmentSize">The length of each datagram but the last; 0 when it is a single one.</param>
+    /// <param name="ecn">The ECN mark of the outer header.</param>
+    public static UdpEndpoint Read(in MsgHdr message, out int segmentSize, out int ecn)
+    {
+        (segmentSize, ecn) = (0, 0);
         UdpEndpoint endpoint;
         if (*(ushort*)message.Name == Libc.AF_INET && message.NameLength >= sizeof(SockAddrIn))
         {
@@ -88,11 +119,12 @@ internal static unsafe class SocketAddress
         {
             return default;
         }
-        return ReadSource(message, endpoint);
+        return ReadControl(message, endpoint, ref segmentSize, ref ecn);
     }
 
-    private static UdpEndpoint ReadSource(in MsgHdr message, in UdpEndpoint endpoint)
+    private static UdpEndpoint ReadControl(in MsgHdr message, in UdpEndpoint from, ref int segmentSize, ref int ecn)
     {
+        UdpEndpoint endpoint = from;
         var next = (byte*)message.Control;
         byte* end = next + message.ControlLength;
         while (end - next >= sizeof(CMsgHdr))
@@ -101,17 +133,25 @@ internal static unsafe class SocketAddress
             long data = (long)header->Length - sizeof(CMsgHdr);
             if (data < 0 || data > end - next - sizeof(CMsgHdr))
                 break;
-            if (header->Level == IpProtoIp && header->Type == IpPktInfo && data >= sizeof(InPktInfo))
+            switch (header->Level, header->Type)
             {
-                var info = (InPktInfo*)(header + 1);
-                uint source = BinaryPrimitives.ReverseEndianness(info->SpecificDestination);
-                return endpoint.WithSource(0, source, info->InterfaceIndex);
-            }
-            if (header->Level == IpProtoIPv6 && header->Type == IPv6PktInfo && data >= sizeof(In6PktInfo))
-            {
-                var info = (In6PktInfo*)(header + 1);
-                ReadIPv6(&info->Address, out ulong high, out ulong low);
-                return endpoint.WithSource(high, low, (int)info->InterfaceIndex);
+                case (IpProtoIp, IpPktInfo) when data >= sizeof(InPktInfo):
+                    var info = (InPktInfo*)(header + 1);
+                    endpoint = endpoint.WithSource(0, BinaryPrimitives.ReverseEndianness(info->SpecificDestination), info->InterfaceIndex);
+                    break;
+                case (IpProtoIPv6, IPv6PktInfo) when data >= sizeof(In6PktInfo):
+                    var info6 = (In6PktInfo*)(header + 1);
+                    ReadIPv6(&info6->Address, out ulong high, out ulong low);
+                    endpoint = endpoint.WithSource(high, low, (int)info6->InterfaceIndex);
+                    break;
+                case (SolUdp, UdpGro) when data >= sizeof(int):
+                    segmentSize = *(int*)(header + 1);
+                    break;
+                // One byte for IPv4, an int for IPv6: the mark is in the first of either.
+                case (IpProtoIp, IpTrafficClass) when data >= 1:
+                case (IpProtoIPv6, IPv6TrafficClass) when data >= 1:
+                    ecn = *(byte*)(header + 1) & 3;
+                    break;
             }
             next += CMsgHdr.SpaceFor((int)data);
         }

@@ -9,12 +9,12 @@ namespace Mesh.Node.Udp;
 /// </summary>
 public sealed unsafe class UdpReceiveBatch : IDisposable
 {
-    // Packet information and, later, a segment size and a traffic class: 40 + 24 + 24 bytes.
+    // Packet information, a segment size and a traffic class: 40 + 24 + 24 bytes.
     internal const int ControlSize = 128;
     private const int AddressSize = 32;
 
     private readonly UdpEndpoint* _endpoints;
-    private readonly int* _lengths;
+    private readonly Arrival* _arrivals;
     private byte* _memory;
 
     /// <param name="slots">The most datagrams that one receive brings.</param>
@@ -26,9 +26,10 @@ public sealed unsafe class UdpReceiveBatch : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(slots);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(slotSize);
         Capacity = slots;
+        Limit = slots;
         SlotSize = (slotSize + 63) & ~63;
         nuint perSlot = (nuint)(SlotSize + sizeof(MMsgHdr) + sizeof(IoVec) + AddressSize + ControlSize
-            + sizeof(UdpEndpoint) + sizeof(int));
+            + sizeof(UdpEndpoint) + sizeof(Arrival));
         _memory = (byte*)NativeMemory.AlignedAlloc(perSlot * (nuint)slots, 4096);
         byte* next = _memory + (nint)SlotSize * slots;
         Headers = (MMsgHdr*)Take(ref next, sizeof(MMsgHdr));
@@ -36,7 +37,7 @@ public sealed unsafe class UdpReceiveBatch : IDisposable
         Addresses = Take(ref next, AddressSize);
         Controls = Take(ref next, ControlSize);
         _endpoints = (UdpEndpoint*)Take(ref next, sizeof(UdpEndpoint));
-        _lengths = (int*)Take(ref next, sizeof(int));
+        _arrivals = (Arrival*)Take(ref next, sizeof(Arrival));
         new Span<MMsgHdr>(Headers, slots).Clear();
         for (int i = 0; i < slots; i++)
         {
@@ -58,7 +59,10 @@ public sealed unsafe class UdpReceiveBatch : IDisposable
     /// <summary>The room of a slot in bytes.</summary>
     public int SlotSize { get; }
 
-    /// <summary>The datagrams that the last receive brought, in slots 0 to Count - 1.</summary>
+    /// <summary>The slots that the next receive may fill: fewer than all of them bound what it brings at once.</summary>
+    public int Limit { get; set; }
+
+    /// <summary>The slots that the last receive filled: 0 to Count - 1.</summary>
     public int Count { get; internal set; }
 
     internal MMsgHdr* Headers { get; }
@@ -69,11 +73,27 @@ public sealed unsafe class UdpReceiveBatch : IDisposable
 
     private byte* Controls { get; }
 
-    /// <summary>The datagram in a slot. Empty when it was cut off, because it was longer than a slot.</summary>
+    /// <summary>
+    /// The datagrams in a slot, one behind the other. Empty when they were cut off, because they were longer than a slot.
+    /// </summary>
     public Span<byte> Datagram(int slot)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)slot, (uint)Count);
-        return new Span<byte>(_memory + (nint)SlotSize * slot, _lengths[slot]);
+        return new Span<byte>(_memory + (nint)SlotSize * slot, _arrivals[slot].Length);
+    }
+
+    /// <summary>The length of each datagram in a slot but the last, which may be shorter; at least 1.</summary>
+    public int SegmentSize(int slot)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)slot, (uint)Count);
+        return _arrivals[slot].SegmentSize;
+    }
+
+    /// <summary>The ECN mark of the outer headers in a slot.</summary>
+    public int Ecn(int slot)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)slot, (uint)Count);
+        return _arrivals[slot].Ecn;
     }
 
     /// <summary>Where the datagram in a slot came from, with the local address it arrived at as its source.</summary>
@@ -94,9 +114,11 @@ public sealed unsafe class UdpReceiveBatch : IDisposable
     internal Span<byte> Slot(int slot) => new(_memory + (nint)SlotSize * slot, SlotSize);
 
     /// <summary>Notes what a transport put into a slot.</summary>
-    internal void Set(int slot, int length, in UdpEndpoint endpoint)
+    /// <param name="segmentSize">0 for a single datagram.</param>
+    internal void Set(int slot, int length, in UdpEndpoint endpoint, int segmentSize = 0, int ecn = 0)
     {
-        _lengths[slot] = length;
+        bool several = segmentSize > 0 && segmentSize < length;
+        _arrivals[slot] = new Arrival(length, several ? segmentSize : Math.Max(length, 1), ecn);
         _endpoints[slot] = endpoint;
     }
 
@@ -121,4 +143,6 @@ public sealed unsafe class UdpReceiveBatch : IDisposable
         _memory = null;
         Count = 0;
     }
+
+    private readonly record struct Arrival(int Length, int SegmentSize, int Ecn);
 }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Mesh.Node.Kernel;
+using Mesh.Node.Offload;
 
 namespace Mesh.Node.Udp;
 
@@ -14,7 +15,9 @@ internal static unsafe class UdpSockets
     private const int SoSndBufForce = 32;
     private const int SoRcvBufForce = 33;
     private const int SoMark = 36;
+    private const int IpRecvTos = 13;
     private const int IPv6V6Only = 26;
+    private const int IPv6RecvTClass = 66;
     private const int IPv6RecvPktInfo = 49;
 
     // What wireguard-go uses: over 40 ms at 1 Gbit/s. Beyond net.core.*mem_max only with CAP_NET_ADMIN.
@@ -29,7 +32,7 @@ internal static unsafe class UdpSockets
     /// <summary>Opens both sockets on the port, or on one that is free in both families if it is 0.</summary>
     /// <returns>The descriptors, -1 for a family the kernel lacks (never both), and the port.</returns>
     /// <exception cref="UdpException">The port is taken, needs rights, or no family is there.</exception>
-    public static (int Fd4, int Fd6, int Port) Open(int port, uint mark)
+    public static (int Fd4, int Fd6, int Port) Open(int port, uint mark, ref OffloadSet offloads)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)port, ushort.MaxValue);
         for (int attempt = 1; ; attempt++)
@@ -37,9 +40,9 @@ internal static unsafe class UdpSockets
             int fd4 = -1;
             try
             {
-                fd4 = OpenOne(Libc.AF_INET, port, mark);
+                fd4 = OpenOne(Libc.AF_INET, port, mark, ref offloads);
                 int bound = fd4 >= 0 ? BoundPort(fd4) : port;
-                int fd6 = OpenOne(Libc.AF_INET6, bound, mark);
+                int fd6 = OpenOne(Libc.AF_INET6, bound, mark, ref offloads);
                 if (fd4 < 0 && fd6 < 0)
                     throw new UdpException("open a UDP socket", Errno.EAFNOSUPPORT, "This kernel has no IP");
                 return (fd4, fd6, fd4 >= 0 ? bound : BoundPort(fd6));
@@ -64,7 +67,7 @@ internal static unsafe class UdpSockets
         }
     }
 
-    private static int OpenOne(int family, int port, uint mark)
+    private static int OpenOne(int family, int port, uint mark, ref OffloadSet offloads)
     {
         string name = family == Libc.AF_INET ? "IPv4" : "IPv6";
         // Blocking, so that a sender gets backpressure; receives ask for MSG_DONTWAIT each time.
@@ -78,7 +81,10 @@ internal static unsafe class UdpSockets
         {
             Prepare(fd, family, name, mark);
             if (Bind(fd, family, port))
+            {
+                offloads = Agree(fd, offloads);
                 return fd;
+            }
             int errno = Marshal.GetLastPInvokeError();
             if (family == Libc.AF_INET6 && errno is Errno.EADDRNOTAVAIL or Errno.EAFNOSUPPORT)
             {
@@ -111,10 +117,26 @@ internal static unsafe class UdpSockets
             ? Libc.SetOption(fd, SocketAddress.IpProtoIp, SocketAddress.IpPktInfo, 1)
             : Libc.SetOption(fd, SocketAddress.IpProtoIPv6, IPv6V6Only, 1)
                 && Libc.SetOption(fd, SocketAddress.IpProtoIPv6, IPv6RecvPktInfo, 1));
+        // Without it, marks on the way to us are not seen: they stay on the outer headers.
+        _ = family == Libc.AF_INET
+            ? Libc.SetOption(fd, SocketAddress.IpProtoIp, IpRecvTos, 1)
+            : Libc.SetOption(fd, SocketAddress.IpProtoIPv6, IPv6RecvTClass, 1);
         if (!set)
             throw new UdpException($"prepare an {name} UDP socket", Marshal.GetLastPInvokeError());
         if (mark != 0)
             SetMark(fd, mark);
+    }
+
+    /// <summary>Switches on what the kernel has of the wished.</summary>
+    private static OffloadSet Agree(int fd, OffloadSet offloads)
+    {
+        int value;
+        uint length = sizeof(int);
+        if (Libc.getsockopt(fd, SocketAddress.SolUdp, SocketAddress.UdpSegment, &value, &length) != 0)
+            offloads &= ~OffloadSet.UdpGso;
+        if (offloads.HasFlag(OffloadSet.UdpGro) && !Libc.SetOption(fd, SocketAddress.SolUdp, SocketAddress.UdpGro, 1))
+            offloads &= ~OffloadSet.UdpGro;
+        return offloads;
     }
 
     private static void SetBuffer(int fd, int option, int forceOption)

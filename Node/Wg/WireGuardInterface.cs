@@ -1,5 +1,6 @@
 using Mesh.Node.Device;
 using Mesh.Node.Kernel;
+using Mesh.Node.Offload;
 using Mesh.Node.Routes;
 using Mesh.Node.Tun;
 using Mesh.Node.Uapi;
@@ -19,7 +20,7 @@ internal sealed class WireGuardInterface : IUapiHost, IDisposable
 
     private readonly Lock _gate = new();
     private readonly LinuxTunDevice _tun;
-    private readonly LinuxUdpTransport _udp = new();
+    private readonly LinuxUdpTransport _udp;
     private readonly WireGuardDevice _device;
     private readonly TunWatcher _watcher;
     private readonly NetworkChanges _changes = new();
@@ -33,9 +34,9 @@ internal sealed class WireGuardInterface : IUapiHost, IDisposable
     private int _listenPort;
     private volatile bool _stopping;
 
-    private WireGuardInterface(LinuxTunDevice tun, TimeProvider clock, Action<string> warn)
+    private WireGuardInterface(LinuxTunDevice tun, OffloadSet offloads, TimeProvider clock, Action<string> warn)
     {
-        (_tun, _warn) = (tun, warn);
+        (_tun, _udp, _warn) = (tun, new LinuxUdpTransport(offloads), warn);
         _device = new WireGuardDevice(new DeviceOptions(tun, _udp, clock, new InitiationClock(clock)));
         _watcher = new TunWatcher(tun);
         _linkThread = new Thread(WatchLink) { IsBackground = true, Name = "mesh link" };
@@ -52,16 +53,17 @@ internal sealed class WireGuardInterface : IUapiHost, IDisposable
 
     public bool IsReadOnly => false;
 
+    /// <param name="offloads">What may be left to the kernel.</param>
     /// <param name="warn">Takes what the operator should know, a line at a time.</param>
     /// <exception cref="KernelException">The interface can't be made.</exception>
     /// <exception cref="IOException">The configuration socket can't be made.</exception>
-    public static WireGuardInterface Open(string name, TimeProvider clock, Action<string> warn)
+    public static WireGuardInterface Open(string name, OffloadSet offloads, TimeProvider clock, Action<string> warn)
     {
-        LinuxTunDevice tun = LinuxTunDevice.Open(name, DefaultMtu);
+        LinuxTunDevice tun = LinuxTunDevice.Open(name, DefaultMtu, offloads);
         WireGuardInterface? made = null;
         try
         {
-            made = new WireGuardInterface(tun, clock, warn);
+            made = new WireGuardInterface(tun, offloads, clock, warn);
             made._uapi = ListenInTheEnd(tun.Name, made._device, made);
             made._linkThread.Start();
             return made;

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Mesh.Crypto;
 using Mesh.Node.Daemon;
 using Mesh.Node.Kernel;
+using Mesh.Node.Offload;
 using Mesh.Node.Wg;
 
 namespace Mesh.Node.Cli.Verbs;
@@ -47,7 +48,7 @@ internal static class WgVerb
         using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Terminate);
         try
         {
-            using var device = WireGuardInterface.Open(name, TimeProvider.System, line => streams.Error.WriteLine($"mesh wg: {line}"));
+            using var device = WireGuardInterface.Open(name, OffloadSwitches.FromEnvironment(), TimeProvider.System, line => streams.Error.WriteLine($"mesh wg: {line}"));
             if (TransportAead.IsFault) streams.Error.WriteLine($"mesh wg: packets are sealed by {TransportAead.Implementation}: {TransportAead.Reason}");
             ready();
             Task ended = await Task.WhenAny(device.Completion, terminated.Task).ConfigureAwait(false);

@@ -1,5 +1,6 @@
 using Mesh.EndToEnd.Lab;
 using Mesh.EndToEnd.Wg;
+using Mesh.Node.Offload;
 using Mesh.Node.Device;
 using Mesh.Node.Wg;
 
@@ -27,7 +28,7 @@ internal sealed class SoakEnd(NetworkNamespace host, string name, int number, Ti
 
     public async Task StartAsync(string otherKey)
     {
-        _interface = host.Inside(() => WireGuardInterface.Open(name, clock, _ => { }));
+        _interface = host.Inside(() => WireGuardInterface.Open(name, OffloadSet.All, clock, _ => { }));
         string settings = $"""
             [Interface]
             PrivateKey = {privateKey}

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Net;
 using Mesh.Crypto;
 using Mesh.Node.Device;
+using Mesh.Node.Offload;
 using Mesh.Node.Tun;
 using Mesh.Node.Udp;
 
@@ -15,6 +16,9 @@ internal sealed class DeviceLab : IDisposable
     public ManualTime Time { get; } = new();
 
     public FakeUdpNetwork Network { get; } = new(seed: 7);
+
+    /// <summary>What the kernels under the nodes that are added from now on can do.</summary>
+    public OffloadSet Offloads { get; init; }
 
     public LabNode Add(int number, TimeSpan? jitter = null)
     {
@@ -84,7 +88,10 @@ internal sealed class LabNode : IDisposable
     public LabNode(DeviceLab lab, int number, TimeSpan jitter)
     {
         Number = number;
+        Tun = new FakeTun(mtu: 1420, offloads: lab.Offloads);
         Udp = lab.Network.Attach(51820, Underlay);
+        if (lab.Offloads.HasFlag(OffloadSet.UdpGso)) Udp.MaxSegments = 64;
+        Udp.JoinsReceived = lab.Offloads.HasFlag(OffloadSet.UdpGro);
         Device = new WireGuardDevice(new DeviceOptions(Tun, Udp, lab.Time, new InitiationClock(lab.Time), () => jitter));
         Device.SetKeys(Clone(Key));
         Device.PeerChanged += (peer, what) => Events.Add((peer.Id, what));
@@ -94,7 +101,7 @@ internal sealed class LabNode : IDisposable
 
     public X25519PrivateKey Key { get; } = X25519PrivateKey.Generate();
 
-    public FakeTun Tun { get; } = new(mtu: 1420);
+    public FakeTun Tun { get; }
 
     public FakeUdpTransport Udp { get; }
 

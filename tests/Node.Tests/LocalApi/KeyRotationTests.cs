@@ -169,8 +169,9 @@ public sealed class KeyRotationTests : IAsyncDisposable
         _runtime.Resume();
         Assert.False(_tunnel.IsUp);
         await Eventually.True(() => _runtime.Status().Self.State == "expired", "still expired");
-        _mapRefusal = null;
+        int before = _registrations.Count;
         await _runtime.UpAsync(new UpRequest(null, null, null, null), default);
+        await Eventually.True(() => _registrations.Count > before, "it asks");
         Assert.Equal("", _registrations.Last().PreAuthKey);
         await Eventually.True(() => _runtime.Status().Self.State == "up" && _tunnel.IsUp, "in again");
     }
@@ -250,6 +251,7 @@ public sealed class KeyRotationTests : IAsyncDisposable
             case NodeApi.Register:
                 var register = RegisterRequest.Parser.ParseFrom(body);
                 _registrations.Enqueue(register);
+                _mapRefusal = null; // Whoever registers is let in again.
                 lock (_gate) _key = register.NodeKey.NodeKey;
                 await TestCoordinator.AnswerAsync(context, new RegisterResponse
                 {

@@ -222,8 +222,8 @@ public sealed class NodeRuntimeTests : IAsyncDisposable
         };
         await UpAsync(_coordinator.Link(Key).Reveal());
         await Eventually.True(() => _runtime.Status().Self.State == "removed", "the removal is shown");
-        Assert.False(_tunnel.IsUp);
-        Assert.False(File.Exists(_directory.File("map.bin")));
+        await Eventually.True(() => !_tunnel.IsUp, "the tunnel is down");
+        await Eventually.True(() => !File.Exists(_directory.File("map.bin")), "the map is gone from the disk");
     }
 
     [Fact]
