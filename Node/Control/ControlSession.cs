@@ -134,7 +134,7 @@ internal sealed partial class ControlSession
                     if (Take(read.Frame!) is { } reason) return reason;
                     break;
                 case FrameOutcome.End:
-                    return "the coordinator ended the poll";
+                    return _superseded ? "another session of this machine took over" : "the coordinator ended the poll";
                 case FrameOutcome.Silent:
                     return $"the coordinator was silent for {ControlLimits.PollSilence.TotalSeconds} s";
                 case FrameOutcome.Truncated:
@@ -151,6 +151,7 @@ internal sealed partial class ControlSession
     /// <returns>Why the poll must end; null to read on.</returns>
     private string? Take(MapFrame frame)
     {
+        if (frame.FrameCase != MapFrame.FrameOneofCase.Notice) _superseded = false;
         switch (frame.FrameCase)
         {
             case MapFrame.FrameOneofCase.Snapshot:
@@ -236,8 +237,9 @@ internal sealed partial class ControlSession
             case NoticeKind.DuplicateSession:
                 if (!_status.Warnings.HasFlag(ControlWarnings.CopiedState)) LogCopiedState();
                 Warn(ControlWarnings.CopiedState, on: true);
+                // Both sessions are told. The older one's poll ends now; the newer one's goes on.
                 _superseded = true;
-                return "another session of this machine took over";
+                return null;
             case NoticeKind.Reconnect:
                 return "the coordinator asked to connect again";
             case NoticeKind.Removed:

@@ -63,7 +63,7 @@ internal sealed partial class DaemonService(
         var stamps = new InitiationClock(time, TimestampFile.Load(state), KeepStamp);
         await using var tunnel = MeshTunnel.Open(routes, options.InterfaceName, options.ListenPort, stamps, time, logs.CreateLogger<MeshTunnel>());
         var parts = new RuntimeParts(state, tunnel, () => LocalEndpoints.List(routes, tunnel.LinkIndex), time, Random.Shared.NextDouble, logs);
-        await using var runtime = new NodeRuntime(parts);
+        await using var runtime = LoadRuntime(parts);
         await using var server = new LocalServer(runtime, new Pinger(runtime, time), options.SocketPath, time, logs.CreateLogger<LocalServer>());
         server.Start();
         runtime.Resume();
@@ -82,6 +82,19 @@ internal sealed partial class DaemonService(
         {
             HostNetwork.NetworkAddressChanged -= changed;
             SystemdNotifier.Stopping();
+        }
+    }
+
+    private static NodeRuntime LoadRuntime(RuntimeParts parts)
+    {
+        try
+        {
+            return new NodeRuntime(parts);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException(ExitCode.StateUnusable, $"cannot read or write the state directory: {e.Message}",
+                "Make room or rights there, then start the daemon again.", e);
         }
     }
 

@@ -139,6 +139,31 @@ public sealed class StartingTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_daemon_whose_disk_is_full_says_so_and_starts_once_there_is_room()
+    {
+        var host = await _lab.AddHostAsync("host");
+        var node = new NodeProcess(_lab, host, "node");
+        Directory.CreateDirectory(node.StateDirectory);
+        await NetworkLab.RunAsync("mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", node.StateDirectory);
+        try
+        {
+            var filler = Path.Combine(node.StateDirectory, "filler");
+            await NetworkLab.RunAsync("sh", "-c", $"cat /dev/zero >'{filler}' 2>/dev/null || true");
+
+            var result = await host.TryAsync(node.Command, deadline: Deadline);
+
+            result.AssertLastError(ExitCodes.NodeStateUnusable, node.StateDirectory, "room");
+            File.Delete(filler);
+            await node.StartAsync();
+            Assert.Equal(ExitCodes.Done, await node.StopAsync());
+        }
+        finally
+        {
+            await NetworkLab.RunAsync("umount", "--lazy", node.StateDirectory);
+        }
+    }
+
+    [Fact]
     public async Task A_daemon_without_the_right_to_make_interfaces_says_so()
     {
         var host = await _lab.AddHostAsync("host");

@@ -88,6 +88,21 @@ public sealed class ControlSessionTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_session_that_took_over_from_a_copy_is_told_too_and_goes_on()
+    {
+        await StartAsync(async context =>
+        {
+            await TestCoordinator.WriteFrameAsync(context, Snapshot());
+            await TestCoordinator.WriteFrameAsync(context, new MapFrame { Notice = new Notice { Kind = NoticeKind.DuplicateSession } });
+            await TestCoordinator.WriteFrameAsync(context, Snapshot());
+            await Task.Delay(Timeout.Infinite, context.RequestAborted);
+        });
+        await Eventually.True(() => _events.Maps.Count == 2, "the frame behind the notice");
+        Assert.Equal((ControlPhase.Connected, ControlWarnings.CopiedState), (_events.Status!.Phase, _events.Status.Warnings));
+        Assert.Equal(1, _polls);
+    }
+
+    [Fact]
     public async Task A_refused_member_stops_trying()
     {
         await StartAsync(context => TestCoordinator.RefuseAsync(context, 403, ProblemType.NotRegistered));
