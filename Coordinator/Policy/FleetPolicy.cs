@@ -14,17 +14,17 @@ public sealed class FleetPolicy
 {
     private static readonly ImmutableArray<IpPrefix> Anywhere = [IpPrefix.AllIPv4, IpPrefix.AllIPv6];
 
-    private readonly ImmutableSortedDictionary<ulong, (PolicyClass Class, int Nodes)> _classes;
+    private readonly ImmutableSortedDictionary<ulong, Members> _classes;
     private readonly ImmutableSortedDictionary<IpPrefix, int> _routes;
     private readonly FilterCache _filters;
 
     public FleetPolicy(PolicyProgram program)
-        : this(program, ImmutableSortedDictionary<ulong, (PolicyClass, int)>.Empty, ImmutableSortedDictionary<IpPrefix, int>.Empty, new FilterCache())
+        : this(program, ImmutableSortedDictionary<ulong, Members>.Empty, ImmutableSortedDictionary<IpPrefix, int>.Empty, new FilterCache())
     {
     }
 
     private FleetPolicy(
-        PolicyProgram program, ImmutableSortedDictionary<ulong, (PolicyClass, int)> classes, ImmutableSortedDictionary<IpPrefix, int> routes, FilterCache filters) =>
+        PolicyProgram program, ImmutableSortedDictionary<ulong, Members> classes, ImmutableSortedDictionary<IpPrefix, int> routes, FilterCache filters) =>
         (Program, _classes, _routes, _filters) = (program, classes, routes, filters);
 
     public PolicyProgram Program { get; }
@@ -34,6 +34,9 @@ public sealed class FleetPolicy
     /// <summary>Null for a class that no node is in.</summary>
     public PolicyClass? Find(ClassId id) => _classes.TryGetValue(id.Value, out var entry) ? entry.Class : null;
 
+    /// <summary>The ids of a class's nodes, in no order; none for a class that no node is in.</summary>
+    public IReadOnlyCollection<ulong> MembersOf(ClassId id) => _classes.TryGetValue(id.Value, out var entry) ? entry.Nodes : [];
+
     public FleetPolicy With(PolicySubject subject) => Change(subject, 1);
 
     public FleetPolicy Without(PolicySubject subject) => Change(subject, -1);
@@ -41,15 +44,19 @@ public sealed class FleetPolicy
     public static FleetPolicy Of(PolicyProgram program, IEnumerable<PolicySubject> subjects)
     {
         ArgumentNullException.ThrowIfNull(subjects);
-        Dictionary<ulong, (PolicyClass Class, int Nodes)> classes = [];
+        Dictionary<ulong, (PolicyClass Class, ImmutableHashSet<ulong>.Builder Nodes)> classes = [];
         Dictionary<IpPrefix, int> routes = [];
         foreach (var subject in subjects)
         {
             var found = program.ClassOf(subject);
-            classes[found.Id.Value] = (found, classes.GetValueOrDefault(found.Id.Value).Nodes + 1);
+            if (!classes.TryGetValue(found.Id.Value, out var entry))
+                classes[found.Id.Value] = entry = (found, ImmutableHashSet.CreateBuilder<ulong>());
+            entry.Nodes.Add(subject.Id);
             foreach (var route in subject.Routes) routes[route] = routes.GetValueOrDefault(route) + 1;
         }
-        return new FleetPolicy(program, classes.ToImmutableSortedDictionary(), routes.ToImmutableSortedDictionary(), new FilterCache());
+        return new FleetPolicy(
+            program, classes.ToImmutableSortedDictionary(entry => entry.Key, entry => new Members(entry.Value.Class, entry.Value.Nodes.ToImmutable())),
+            routes.ToImmutableSortedDictionary(), new FilterCache());
     }
 
     /// <summary>What nodes of a class accept; empty accepts nothing.</summary>
@@ -77,8 +84,9 @@ public sealed class FleetPolicy
     private FleetPolicy Change(PolicySubject subject, int by)
     {
         var touched = Program.ClassOf(subject);
-        int nodes = (_classes.TryGetValue(touched.Id.Value, out var entry) ? entry.Nodes : 0) + by;
-        var classes = nodes > 0 ? _classes.SetItem(touched.Id.Value, (touched, nodes)) : _classes.Remove(touched.Id.Value);
+        var nodes = _classes.TryGetValue(touched.Id.Value, out var entry) ? entry.Nodes : [];
+        nodes = by > 0 ? nodes.Add(subject.Id) : nodes.Remove(subject.Id);
+        var classes = nodes.IsEmpty ? _classes.Remove(touched.Id.Value) : _classes.SetItem(touched.Id.Value, new Members(touched, nodes));
         var routes = _routes;
         foreach (var route in subject.Routes)
         {
@@ -148,7 +156,7 @@ public sealed class FleetPolicy
     {
         var source = rule.Source;
         List<ClassId> both = [], four = [], six = [];
-        foreach (var (candidate, _) in _classes.Values)
+        foreach (var candidate in Classes)
         {
             switch (source.Of(candidate) & FactFlags.Own)
             {
@@ -161,6 +169,9 @@ public sealed class FleetPolicy
             : [.. source.Literals.Select(literal => literal.Prefix), .. source.Everything ? _routes.Keys.Where(route => !route.IsDefaultRoute) : []];
         return new RuleSources([(IpFamily.Both, [.. both]), (IpFamily.IPv4, [.. four]), (IpFamily.IPv6, [.. six])], prefixes);
     }
+
+    /// <summary>A class and the ids of its nodes.</summary>
+    private sealed record Members(PolicyClass Class, ImmutableHashSet<ulong> Nodes);
 
     private sealed record RuleSources(ImmutableArray<(IpFamily Family, ImmutableArray<ClassId> Classes)> Classes, ImmutableArray<IpPrefix> Prefixes);
 
