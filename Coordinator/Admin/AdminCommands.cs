@@ -62,13 +62,7 @@ internal static class AdminCommands
     /// <returns>A state with the policy in it.</returns>
     public static async Task<NetworkState> SetPolicyAsync(HttpContext context, NetworkHost network, PolicyModel model, Caller caller)
     {
-        var preset = model.Preset switch
-        {
-            "allow-all" => PolicyPreset.AllowAll,
-            "deny-all" => PolicyPreset.DenyAll,
-            _ => throw new ProblemException(Problems.Invalid("preset", "is neither allow-all nor deny-all")),
-        };
-        await network.Runtime.ExecuteAsync(EntityTag.IfMatch(context, new SetPolicy(preset), EntityTag.OfPolicy), caller.Actor, caller.Key);
+        await network.Runtime.ExecuteAsync(EntityTag.IfMatch(context, new SetPolicy(model.Text), EntityTag.OfPolicy), caller.Actor, caller.Key);
         return network.Runtime.State;
     }
 }

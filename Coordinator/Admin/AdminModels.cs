@@ -137,8 +137,10 @@ internal sealed record NodeModel(
     string Os, string OsVersion, string Architecture, string MeshVersion, string MachineKey, ulong PreAuthKeyId, string ClassId,
     IReadOnlyList<string> Endpoints, bool ExpiresSoon, DateTimeOffset KeyChangedAt, bool KeyRotating);
 
-/// <param name="Preset">"allow-all" or "deny-all".</param>
-internal sealed record PolicyModel([property: JsonRequired] string Preset);
+/// <param name="Text">The policy in force, as it was given.</param>
+/// <param name="Kind">allow-all, deny-all or file; what a request says is not looked at.</param>
+/// <param name="Problem">Why a policy that was set since is not in force: this version does not understand it. Null as a rule.</param>
+internal sealed record PolicyModel([property: JsonRequired] string Text, string? Kind = null, string? Problem = null);
 
 /// <param name="Node">The id of the node that the event is about.</param>
 /// <param name="Erased">What it said was erased.</param>

@@ -63,7 +63,7 @@ internal static class AdminQueries
             RefusalReason.NodeUnknown, "This network has no node of that id or name; 'mesh-coordinator nodes list' shows them.") { Field = "node" };
     }
 
-    public static PolicyModel Policy(NetworkState state) => new(Describe(state.Policy.Preset));
+    public static PolicyModel Policy(NetworkState state) => new(state.Policy.Text, Describe(state.Policy), state.Policy.Unread?.Problem.ToString());
 
     public static async Task<ListModel<EventModel>> LogAsync(
         AdminContext admin, NetworkHost network, LogQuery query, CancellationToken cancellationToken)
@@ -101,14 +101,19 @@ internal static class AdminQueries
         token.Id, token.Name, token.StatusAt(now).ToString().ToLowerInvariant(), token.CreatedAt, token.CreatedBy, token.ExpiresAt, token.RevokedAt,
         token.RevokedBy);
 
-    private static string Describe(PolicyPreset preset) => preset == PolicyPreset.AllowAll ? "allow-all" : "deny-all";
+    private static string Describe(NetworkPolicy policy) => policy.Text switch
+    {
+        NetworkPolicy.AllowAllText => "allow-all",
+        NetworkPolicy.DenyAllText => "deny-all",
+        _ => "file",
+    };
 
     public static NetworkModel Describe(NetworkHost network)
     {
         var state = network.Runtime.State;
         var presence = network.Runtime.Presence.Current;
         return new NetworkModel(
-            state.Name, state.Id.ToString(), state.Position, Describe(state.Policy.Preset), state.Nodes.Count,
+            state.Name, state.Id.ToString(), state.Position, Describe(state.Policy), state.Nodes.Count,
             presence.Nodes.Values.Count(p => p.Online), state.AddressPlan.IPv4.ToString(), state.AddressPlan.IPv6.ToString(),
             state.PurgeAt, state.Settings.ApprovalRequired, (long)(state.Settings.NodeLifetime?.TotalSeconds ?? 0),
             (long)(state.Settings.KeyRotation?.TotalSeconds ?? 0));

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Mesh.Coordinator.Admin;
+using Mesh.Coordinator.Policy;
 
 namespace Mesh.Coordinator.Cli;
 
@@ -38,10 +39,10 @@ internal static class PolicyCommand
             {
                 if (line.GetValue(allowAll) == line.GetValue(denyAll))
                     throw new CliFailure(ExitCode.Usage, "policy set takes one of --allow-all and --deny-all; nothing was changed");
-                string wanted = line.GetValue(allowAll) ? "allow-all" : "deny-all";
+                string wanted = line.GetValue(allowAll) ? NetworkPolicy.AllowAllText : NetworkPolicy.DenyAllText;
                 string path = Paths.Policy(line.GetValue(network)!);
                 var (present, tag) = await client.GetTaggedAsync(path, AdminJson.Default.PolicyModel, cancellation);
-                if (!line.GetValue(yes) && !MayGoOn(terminal, present.Preset, wanted, line.GetValue(network)!)) return ExitCode.Usage;
+                if (!line.GetValue(yes) && !MayGoOn(terminal, present.Kind!, wanted == NetworkPolicy.AllowAllText ? "allow-all" : "deny-all", line.GetValue(network)!)) return ExitCode.Usage;
                 var policy = await client.SendAsync(
                     HttpMethod.Put, path, new PolicyModel(wanted), AdminJson.Default.PolicyModel, AdminJson.Default.PolicyModel, cancellation,
                     line.GetValue(yes) ? null : tag);
@@ -64,6 +65,6 @@ internal static class PolicyCommand
     private static void Print(Terminal terminal, PolicyModel policy, bool json)
     {
         if (json) terminal.Json(policy, AdminJson.Default.PolicyModel);
-        else terminal.Line(policy.Preset);
+        else terminal.Line(policy.Kind is "file" ? policy.Text : policy.Kind!);
     }
 }

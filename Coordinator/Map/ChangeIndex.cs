@@ -9,7 +9,7 @@ namespace Mesh.Coordinator.Map;
 /// </summary>
 internal sealed class ChangeIndex(long position, int capacity)
 {
-    /// <summary>The whole network may look different: a new policy, or an event whose payload is erased.</summary>
+    /// <summary>The whole network may look different: an event whose payload is erased, for one.</summary>
     private static readonly ulong[] Everything = [0];
 
     private readonly Lock _lock = new();
@@ -18,7 +18,7 @@ internal sealed class ChangeIndex(long position, int capacity)
     private long _last = position;
 
     /// <summary>The nodes that an event touches; null for all of them. A node id is never 0.</summary>
-    public static ulong[]? TouchedBy(NetworkEvent e) => e.Payload switch
+    public static ulong[]? TouchedBy(NetworkEvent e, StateChange change) => e.Payload switch
     {
         NodeRegistered p => [p.Id],
         NodeReauthorized p => [p.Id],
@@ -31,6 +31,8 @@ internal sealed class ChangeIndex(long position, int capacity)
         NodeExpired p => [p.Id],
         NodeTagged p => [p.Id],
         NodeApproved p => [p.Id],
+        // A policy touches those that it puts in another class; who sees whom is another matter.
+        PolicySet => [.. change.After.Nodes.Values.Where(node => change.Before.FindNode(node.Id)?.ClassId != node.ClassId).Select(node => node.Id)],
         // A user's name reaches no map but through the policy, which sees to the classes.
         UserCreated or UserDeleted => [],
         DataErased or NodeSighted or NetworkDeletionScheduled or NetworkDeletionCancelled => [],
@@ -39,12 +41,13 @@ internal sealed class ChangeIndex(long position, int capacity)
         _ => null,
     };
 
-    public void Add(NetworkEvent e)
+    /// <param name="touched">The nodes that the event at the position touches; null for all of them.</param>
+    public void Add(long position, ulong[]? touched)
     {
         lock (_lock)
         {
-            _last = e.Header.Position;
-            _touched[_last % capacity] = TouchedBy(e) ?? Everything;
+            _last = position;
+            _touched[_last % capacity] = touched ?? Everything;
         }
     }
 

@@ -1,17 +1,27 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Mesh.Coordinator.Network;
+using Mesh.Coordinator.Policy;
 using Mesh.Coordinator.Presence;
 
 namespace Mesh.Coordinator.Map;
 
 /// <summary>
-/// The encoded entries of a network's nodes, shared by all polls: one for each node, of the state last asked for. Bounded by
-/// the number of nodes. Thread-safe; the arrays are not to be changed.
+/// The encoded entries of a network's nodes, shared by all polls: one for each node, of the state last asked for, and the filters
+/// of their classes. Bounded by the number of nodes. Thread-safe; the arrays are not to be changed.
 /// </summary>
 internal sealed class EntryCache
 {
     private readonly ConcurrentDictionary<ulong, (Node Node, byte[] Bytes)> _entries = new();
     private readonly ConcurrentDictionary<ulong, (NodePresence Presence, byte[] Bytes)> _presences = new();
+
+    private readonly ConditionalWeakTable<ClassRule[], byte[]> _filters = [];
+
+    /// <summary>See <see cref="FilterEntry.Encode"/>.</summary>
+    public byte[] Of(ImmutableArray<ClassRule> ingress) =>
+        _filters.GetValue(ImmutableCollectionsMarshal.AsArray(ingress)!, static rules => FilterEntry.Encode(ImmutableCollectionsMarshal.AsImmutableArray(rules)));
 
     /// <summary>See <see cref="PeerEntry.Encode(Node)"/>.</summary>
     public byte[] Of(Node node)

@@ -25,15 +25,12 @@ internal sealed record MapDifference(
     {
         var before = new MapView(from.State, viewerId);
         var after = new MapView(state, viewerId);
-        // The viewer's own move, or another policy, may change whom it sees: then everybody is looked at.
         bool selfChanged = !SameEntry(entries, before.Viewer, after.Viewer) || from.State.Settings != state.Settings;
-        bool refilter = before.MayFilterDifferently(after);
-        if (refilter) touched = null;
-
         List<Node> upserts = [];
         List<ulong> removals = [];
         HashSet<ulong> settled = [];
-        foreach (ulong id in touched ?? AllOf(from.State, state))
+        HashSet<ulong> candidates = touched is null ? AllOf(from.State, state) : [.. touched, .. after.SeenOtherwiseThan(before)];
+        foreach (ulong id in candidates)
         {
             bool saw = before.Sees(id, out var old);
             bool sees = after.Sees(id, out var now);
@@ -49,13 +46,14 @@ internal sealed record MapDifference(
         }
 
         List<ulong> presences = [];
-        foreach (ulong id in moved ?? AllOf(state))
+        foreach (ulong id in moved?.Where(id => after.Sees(id, out _)) ?? after.Peers().Select(peer => peer.Id))
         {
-            if (settled.Contains(id) || !after.Sees(id, out _)) continue;
+            if (settled.Contains(id)) continue;
             if (from.Presence is not { } known || !ReferenceEquals(known.Find(id), presence.Find(id))) presences.Add(id);
         }
 
-        bool filterChanged = refilter && !before.Filter().Equals(after.Filter());
+        var (accepted, accepts) = (before.Ingress, after.Ingress);
+        bool filterChanged = accepted != accepts && !entries.Of(accepted).AsSpan().SequenceEqual(entries.Of(accepts));
         return new MapDifference(upserts, removals, presences, selfChanged, filterChanged);
     }
 
@@ -67,8 +65,6 @@ internal sealed record MapDifference(
         byte[] was = entries.Of(old);
         return was.AsSpan().SequenceEqual(entries.Of(now));
     }
-
-    private static IReadOnlyCollection<ulong> AllOf(NetworkState state) => [.. state.Nodes.Keys];
 
     private static HashSet<ulong> AllOf(NetworkState first, NetworkState second)
     {

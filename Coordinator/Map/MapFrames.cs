@@ -12,17 +12,21 @@ internal sealed class MapFrames(FrameWriter writer, EntryCache entries, Hosting.
     private const byte SnapshotTag = MapFrame.SnapshotFieldNumber << 3 | 2;
     private const byte DeltaTag = MapFrame.DeltaFieldNumber << 3 | 2;
     private const byte SnapshotPeersTag = Snapshot.PeersFieldNumber << 3 | 2;
+    private const byte SnapshotFilterTag = Snapshot.FilterFieldNumber << 3 | 2;
+    private const byte DeltaFilterTag = Delta.FilterFieldNumber << 3 | 2;
     private const byte DeltaUpsertsTag = Delta.UpsertsFieldNumber << 3 | 2;
     private const byte DeltaPresencesTag = Delta.PresencesFieldNumber << 3 | 2;
     private const byte PeerPresenceTag = Peer.PresenceFieldNumber << 3 | 2;
 
-    /// <param name="snapshot">Without its peers.</param>
+    /// <param name="snapshot">Without its filter and peers.</param>
     public ValueTask<FrameOutcome> WriteSnapshotAsync(Snapshot snapshot, MapView view, PresenceView presence) =>
-        WriteAsync("snapshot", SnapshotTag, snapshot, () => view.Peers().Select(node => Entry(SnapshotPeersTag, node, presence)));
+        WriteAsync("snapshot", SnapshotTag, snapshot, () =>
+            view.Peers().Select(node => Entry(SnapshotPeersTag, node, presence)).Prepend(Filter(SnapshotFilterTag, view)));
 
-    /// <param name="delta">Without its upserts and presences.</param>
-    public ValueTask<FrameOutcome> WriteDeltaAsync(Delta delta, MapDifference difference, PresenceView presence) =>
-        WriteAsync("delta", DeltaTag, delta, () => difference.Upserts.Select(node => Entry(DeltaUpsertsTag, node, presence))
+    /// <param name="delta">Without its filter, upserts and presences.</param>
+    public ValueTask<FrameOutcome> WriteDeltaAsync(Delta delta, MapDifference difference, MapView view, PresenceView presence) =>
+        WriteAsync("delta", DeltaTag, delta, () => (difference.FilterChanged ? [Filter(DeltaFilterTag, view)] : Enumerable.Empty<FrameItem>())
+            .Concat(difference.Upserts.Select(node => Entry(DeltaUpsertsTag, node, presence)))
             .Concat(difference.Presences.Select(id => new FrameItem(DeltaPresencesTag, entries.Of(id, presence.Find(id)), 0, null))));
 
     public async ValueTask<FrameOutcome> WriteAsync(MapFrame frame)
@@ -40,6 +44,8 @@ internal sealed class MapFrames(FrameWriter writer, EntryCache entries, Hosting.
         metrics.Frame(kind, bytes);
         return await writer.WriteAsync(tag, head, items, (int)bytes) ? FrameOutcome.Written : FrameOutcome.ReaderGone;
     }
+
+    private FrameItem Filter(byte tag, MapView view) => new(tag, entries.Of(view.Ingress), 0, null);
 
     private FrameItem Entry(byte tag, Node node, PresenceView presence) =>
         new(tag, entries.Of(node), PeerPresenceTag, entries.Of(node.Id, presence.Find(node.Id)));

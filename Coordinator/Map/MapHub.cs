@@ -16,8 +16,8 @@ namespace Mesh.Coordinator.Map;
 /// <summary>
 /// The open polls of one network, and who of them is woken by what.
 /// <code>
-///   log event ──▶ classes of the nodes it touched ─┐  gathered; one worker at a time wakes the
-///   presence  ──▶ class of the node               ─┴▶ polls whose class sees one of these ──▶ each poll computes its delta
+///   log event ──▶ places of the nodes it touched  ─┐  gathered; one worker at a time wakes the
+///   presence  ──▶ place of the node               ─┴▶ polls whose class sees one of these ──▶ each poll computes its delta
 /// </code>
 /// Costs one flag a poll that must hear of a change, and one timer for all of them together.
 /// </summary>
@@ -35,15 +35,14 @@ internal sealed partial class MapHub : IDisposable
     private readonly ITimer _ticker;
 
     private readonly Lock _sessionLock = new();
-    private readonly Dictionary<ulong, PollSession> _sessions = [];
-    private readonly Dictionary<ClassId, HashSet<PollSession>> _byClass = [];
+    private readonly PollIndex _sessions = new();
     private bool _stopping;
 
     // By node id: the position of the map that it said it has.
     private readonly ConcurrentDictionary<ulong, long> _applied = new();
 
     private readonly Lock _pendingLock = new();
-    private HashSet<ClassId> _pendingClasses = [];
+    private HashSet<PollPlace> _pendingPlaces = [];
     private HashSet<ulong> _pendingViewers = [];
     private bool _pendingAll;
     private bool _waking;
@@ -82,9 +81,7 @@ internal sealed partial class MapHub : IDisposable
         lock (_sessionLock)
         {
             if (_stopping) return false;
-            if (_sessions.Remove(session.NodeId, out var earlier)) Unfile(earlier);
-            _sessions[session.NodeId] = session;
-            File(session, Runtime.State.FindNode(session.NodeId)?.ClassId ?? ClassId.None);
+            _sessions.Add(session, Runtime.State.FindNode(session.NodeId));
         }
         Metrics.PollOpened();
         return true;
@@ -92,14 +89,7 @@ internal sealed partial class MapHub : IDisposable
 
     public void Close(PollSession session)
     {
-        lock (_sessionLock)
-        {
-            if (_sessions.TryGetValue(session.NodeId, out var newest) && newest == session)
-            {
-                _sessions.Remove(session.NodeId);
-                Unfile(session);
-            }
-        }
+        lock (_sessionLock) _sessions.Remove(session);
         Metrics.PollClosed();
     }
 
@@ -110,7 +100,7 @@ internal sealed partial class MapHub : IDisposable
         lock (_sessionLock)
         {
             _stopping = true;
-            open = [.. _sessions.Values];
+            open = [.. _sessions.All];
         }
         foreach (var session in open) session.End(NoticeKind.Reconnect);
     }
@@ -129,7 +119,7 @@ internal sealed partial class MapHub : IDisposable
     {
         if (!new MapView(Runtime.State, fromNode).Sees(toNode, out _)) return false;
         PollSession? session;
-        lock (_sessionLock) _sessions.TryGetValue(toNode, out session);
+        lock (_sessionLock) session = _sessions.Find(toNode);
         var reach = new Reach { NodeId = fromNode };
         reach.Endpoints.AddRange(endpoints);
         session?.AskToReach(reach);
@@ -205,7 +195,7 @@ internal sealed partial class MapHub : IDisposable
     private void OnRootsChanged()
     {
         PollSession[] open;
-        lock (_sessionLock) open = [.. _sessions.Values];
+        lock (_sessionLock) open = [.. _sessions.All];
         foreach (var session in open)
         {
             if (session.Root is null || ReferenceEquals(session.Root, _keys!.Root)) session.Changed();
@@ -216,7 +206,7 @@ internal sealed partial class MapHub : IDisposable
     private void Tick()
     {
         PollSession[] open;
-        lock (_sessionLock) open = [.. _sessions.Values];
+        lock (_sessionLock) open = [.. _sessions.All];
         foreach (var session in open) session.Tick();
     }
 
@@ -228,8 +218,9 @@ internal sealed partial class MapHub : IDisposable
         {
             foreach (var e in change.Events)
             {
-                _changes.Add(e);
-                if (ChangeIndex.TouchedBy(e) is not { } touched)
+                ulong[]? touched = ChangeIndex.TouchedBy(e, change);
+                _changes.Add(e.Header.Position, touched);
+                if (touched is null || e.Payload is PolicySet)
                 {
                     _pendingAll = wake = true;
                     continue;
@@ -238,8 +229,8 @@ internal sealed partial class MapHub : IDisposable
                 {
                     wake = true;
                     _pendingViewers.Add(id);
-                    if (change.Before.FindNode(id) is { } before) _pendingClasses.Add(before.ClassId);
-                    if (change.After.FindNode(id) is { } after) _pendingClasses.Add(after.ClassId);
+                    _pendingPlaces.Add(PollPlace.Of(change.Before.FindNode(id)));
+                    _pendingPlaces.Add(PollPlace.Of(change.After.FindNode(id)));
                 }
             }
         }
@@ -251,7 +242,7 @@ internal sealed partial class MapHub : IDisposable
     private void OnPresenceChanged(ulong nodeId)
     {
         if (Runtime.State.FindNode(nodeId) is not { } node) return;
-        lock (_pendingLock) _pendingClasses.Add(node.ClassId);
+        lock (_pendingLock) _pendingPlaces.Add(PollPlace.Of(node));
         ScheduleWaking();
     }
 
@@ -276,64 +267,37 @@ internal sealed partial class MapHub : IDisposable
     {
         while (true)
         {
-            HashSet<ClassId> classes;
+            HashSet<PollPlace> places;
             HashSet<ulong> viewers;
             bool all;
             lock (_pendingLock)
             {
-                if (!_pendingAll && _pendingClasses.Count == 0 && _pendingViewers.Count == 0)
+                if (!_pendingAll && _pendingPlaces.Count == 0 && _pendingViewers.Count == 0)
                 {
                     _waking = false;
                     return;
                 }
-                (classes, _pendingClasses) = (_pendingClasses, []);
+                (places, _pendingPlaces) = (_pendingPlaces, []);
                 (viewers, _pendingViewers) = (_pendingViewers, []);
                 (all, _pendingAll) = (_pendingAll, false);
             }
-            Wake(classes, viewers, all);
+            Wake(places, viewers, all);
         }
     }
 
-    private void Wake(HashSet<ClassId> classes, HashSet<ulong> viewers, bool all)
+    private void Wake(HashSet<PollPlace> places, HashSet<ulong> viewers, bool all)
     {
         var state = Runtime.State;
         lock (_sessionLock)
         {
-            foreach (var session in all ? [.. _sessions.Values] : viewers.Select(id => _sessions.GetValueOrDefault(id)).OfType<PollSession>().ToList())
+            foreach (var session in all ? [.. _sessions.All] : viewers.Select(_sessions.Find).OfType<PollSession>().ToList())
             {
-                Refile(session, state);
+                _sessions.Refile(session, state.FindNode(session.NodeId));
                 session.Changed();
             }
             if (all) return;
-            foreach (var (viewerClass, sessions) in _byClass)
-            {
-                if (!classes.Any(touched => state.Policy.AreVisible(viewerClass, touched))) continue;
-                foreach (var session in sessions) session.Changed();
-            }
+            foreach (var session in _sessions.WhoSee(state.Policy.Program, places)) session.Changed();
         }
-    }
-
-    // The three below: the caller holds the session lock.
-    private void Refile(PollSession session, NetworkState state)
-    {
-        ClassId classId = state.FindNode(session.NodeId)?.ClassId ?? ClassId.None;
-        if (classId == session.ClassId) return;
-        Unfile(session);
-        File(session, classId);
-    }
-
-    private void File(PollSession session, ClassId classId)
-    {
-        session.ClassId = classId;
-        if (!_byClass.TryGetValue(classId, out var filed)) _byClass[classId] = filed = [];
-        filed.Add(session);
-    }
-
-    private void Unfile(PollSession session)
-    {
-        if (!_byClass.TryGetValue(session.ClassId, out var filed)) return;
-        filed.Remove(session);
-        if (filed.Count == 0) _byClass.Remove(session.ClassId);
     }
 
     [LoggerMessage(EventId = 1101, Level = LogLevel.Error,

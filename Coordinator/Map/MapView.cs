@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Google.Protobuf;
 using Mesh.Coordinator.Network;
 using Mesh.Coordinator.Policy;
@@ -9,12 +10,26 @@ namespace Mesh.Coordinator.Map;
 /// What one node may see of a network at one state: a pure function of the two. Whom it sees follows from classes, never
 /// from pairs of nodes.
 /// </summary>
-internal readonly struct MapView(NetworkState state, ulong viewerId)
+internal readonly struct MapView
 {
-    public NetworkState State { get; } = state;
+    private readonly PolicyClass? _viewerClass;
+
+    public MapView(NetworkState state, ulong viewerId)
+    {
+        State = state;
+        Viewer = state.FindNode(viewerId) is { } node && TakesPart(node) ? node : null;
+        _viewerClass = Viewer is null ? null : Fleet.Find(Viewer.ClassId);
+    }
+
+    public NetworkState State { get; }
 
     /// <summary>Null when the node takes no part (any more): it sees nothing, not even itself.</summary>
-    public Node? Viewer { get; } = state.FindNode(viewerId) is { } node && TakesPart(node) ? node : null;
+    public Node? Viewer { get; }
+
+    /// <summary>What the node accepts. The same instance for all nodes of a class.</summary>
+    public ImmutableArray<ClassRule> Ingress => _viewerClass is null ? [] : Fleet.IngressOf(_viewerClass);
+
+    private FleetPolicy Fleet => State.Policy.Fleet;
 
     /// <summary>
     /// Whether a node stands in maps at all. The clock is not looked at: entries carry the expiry, every node
@@ -22,27 +37,41 @@ internal readonly struct MapView(NetworkState state, ulong viewerId)
     /// </summary>
     public static bool TakesPart(Node node) => node is { Approved: true, LoggedOut: false, Expired: false };
 
-    public bool Sees(Node peer) =>
-        Viewer is { } viewer && peer.Id != viewer.Id && TakesPart(peer) && State.Policy.AreVisible(viewer.ClassId, peer.ClassId);
+    /// <summary>What the policy says of the node and those of a class.</summary>
+    public ClassRelation RelationTo(ClassId id) =>
+        _viewerClass is { } viewer && Fleet.Find(id) is { } other ? Fleet.Program.RelationOf(viewer, other) : ClassRelation.None;
 
     /// <summary>Whether a peer, if the network has it, is in view.</summary>
     public bool Sees(ulong peerId, out Node? peer)
     {
         peer = State.FindNode(peerId);
-        return peer is not null && Sees(peer);
+        return peer is not null && Sees(peer, RelationTo(peer.ClassId));
     }
 
     public IEnumerable<Node> Peers()
     {
-        foreach (var node in State.Nodes.Values)
-            if (Sees(node)) yield return node;
+        if (_viewerClass is not { } viewer) yield break;
+        foreach (var seen in Fleet.Classes)
+        {
+            var relation = Fleet.Program.RelationOf(viewer, seen);
+            if (relation == ClassRelation.None) continue;
+            foreach (ulong id in Fleet.MembersOf(seen.Id))
+                if (State.Nodes[id] is var peer && Sees(peer, relation)) yield return peer;
+        }
     }
 
-    public PacketFilter Filter() => Viewer is { } viewer ? FilterOf(State.Policy, viewer.ClassId) : new PacketFilter();
-
-    /// <summary>Whether the filter of two views may differ; false for certain only.</summary>
-    public bool MayFilterDifferently(MapView other) =>
-        !ReferenceEquals(State.Policy, other.State.Policy) || Viewer?.ClassId != other.Viewer?.ClassId;
+    /// <summary>Nodes that were in both states and did not change, but whom only one of them may show: their class is seen otherwise.</summary>
+    public IEnumerable<ulong> SeenOtherwiseThan(MapView before)
+    {
+        bool sameOwner = before.Viewer?.OwnerId == Viewer?.OwnerId;
+        if (ReferenceEquals(before.Fleet.Program, Fleet.Program) && before.Viewer?.ClassId == Viewer?.ClassId && sameOwner) yield break;
+        foreach (var seen in Fleet.Classes)
+        {
+            var (was, now) = (before.RelationTo(seen.Id), RelationTo(seen.Id));
+            if (was == now && (sameOwner || now != ClassRelation.SameOwner)) continue;
+            foreach (ulong id in Fleet.MembersOf(seen.Id)) yield return id;
+        }
+    }
 
     /// <param name="observed">What the coordinator sees the node's poll come from.</param>
     public Self Self(Endpoint observed)
@@ -63,15 +92,10 @@ internal readonly struct MapView(NetworkState state, ulong viewerId)
         return self;
     }
 
-    private static PacketFilter FilterOf(CompiledPolicy policy, ClassId classId)
+    private bool Sees(Node peer, ClassRelation relation) => Viewer is { } viewer && peer.Id != viewer.Id && TakesPart(peer) && relation switch
     {
-        var filter = new PacketFilter();
-        foreach (var rule in policy.IngressOf(classId))
-        {
-            var written = new FilterRule();
-            written.Classes.AddRange(rule.Classes.Select(id => id.Value));
-            filter.Ingress.Add(written);
-        }
-        return filter;
-    }
+        ClassRelation.All => true,
+        ClassRelation.SameOwner => viewer.OwnerId != 0 && viewer.OwnerId == peer.OwnerId,
+        _ => false,
+    };
 }

@@ -2,7 +2,6 @@ using System.IO.Pipelines;
 using Google.Protobuf;
 using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network;
-using Mesh.Coordinator.Policy;
 using Mesh.Coordinator.Presence;
 using Mesh.Coordinator.Trust;
 using Mesh.Protocol.Control;
@@ -51,8 +50,8 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
 
     public ulong NodeId => presenceSession.NodeId;
 
-    /// <summary>The class that the hub files the session under; guarded by the hub's lock.</summary>
-    public ClassId ClassId { get; set; }
+    /// <summary>Where the hub files the session; guarded by the hub's lock.</summary>
+    public PollPlace Place { get; set; }
 
     /// <summary>The root that the connection was opened under; null for one that does not matter.</summary>
     public RootIdentity? Root { get; } = root;
@@ -147,7 +146,6 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
             ResumeToken = TokenFor(state, presence),
             Head = Certified(head),
             Self = view.Self(observed),
-            Filter = view.Filter(),
             Reset = reset,
             ServerTimeMs = hub.Clock.GetUtcNow().ToUnixTimeMilliseconds(),
             NextRoot = _sentNextRoot = hub.NextRootFor(Root),
@@ -171,8 +169,7 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
         if (tellsRoot) delta.NextRoot = _sentNextRoot = nextRoot;
         delta.Removals.AddRange(difference.Removals);
         if (difference.SelfChanged || always) delta.Self = view.Self(observed);
-        if (difference.FilterChanged) delta.Filter = view.Filter();
-        return Moved(await frames.WriteDeltaAsync(delta, difference, presence), state, presence, written: true);
+        return Moved(await frames.WriteDeltaAsync(delta, difference, view, presence), state, presence, written: true);
     }
 
     private async ValueTask<FrameOutcome> WriteReachesAsync(MapFrames frames)

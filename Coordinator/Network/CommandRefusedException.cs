@@ -34,6 +34,9 @@ public enum RefusalReason
     /// <summary>The network is deleted, or is not.</summary>
     NetworkDeleted,
 
+    /// <summary>The policy is none, does not fit the network or fails its own tests; the message says where, first of all.</summary>
+    PolicyRefused,
+
     /// <summary>A person's data can't be erased while it is in use; the message names what uses it.</summary>
     StillInUse,
 

@@ -4,6 +4,7 @@ using Google.Protobuf;
 using Google.Protobuf.Collections;
 using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network.Events;
+using Mesh.Coordinator.Policy;
 
 namespace Mesh.Coordinator.Network;
 
@@ -95,7 +96,12 @@ public sealed record LogLine(NetworkEvent Event, string Who, ulong NodeId, strin
         NodeExpired => $"node {node} expired",
         NodeTagged p => $"node {node} tagged {string.Join(", ", p.Tags)}",
         NodeSighted => $"node {node} came back just before its deletion",
-        PolicySet p => p.Preset == PolicySet.Types.Preset.AllowAll ? "policy set to allow-all" : "policy set to deny-all",
+        PolicySet p => p.Text switch
+        {
+            NetworkPolicy.AllowAllText => "policy set to allow-all",
+            NetworkPolicy.DenyAllText => "policy set to deny-all",
+            _ => $"policy set, {p.Text.AsSpan().Count('\n') + 1} lines",
+        },
         _ => e.Header.Kind.ToString(),
     };
 

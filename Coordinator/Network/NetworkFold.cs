@@ -3,6 +3,7 @@ using System.Net;
 using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network.Events;
 using Mesh.Coordinator.Policy;
+using Mesh.Coordinator.Policy.Language;
 using Mesh.Crypto;
 
 namespace Mesh.Coordinator.Network;
@@ -77,7 +78,7 @@ public static class NetworkFold
             PreAuthKeysByHash = ImmutableDictionary<Bytes32, ulong>.Empty,
             Users = ImmutableDictionary<ulong, User>.Empty,
             UsersByName = ImmutableDictionary.Create<string, ulong>(StringComparer.Ordinal),
-            Policy = CompiledPolicy.DenyAll,
+            Policy = NetworkPolicy.Of(NetworkPolicy.DenyAllText),
             NextNodeId = e.FirstNodeId,
             NextPreAuthKeyId = 1,
             NextUserId = 1,
@@ -181,9 +182,12 @@ public static class NetworkFold
             PreAuthKeyId = e.PreAuthKeyId,
             Host = Read(e.Host),
         };
-        node = node with { ClassId = state.Policy.ClassOf(node) };
-        return CountUse(state, e.PreAuthKeyId) with
+        state = CountUse(state, e.PreAuthKeyId);
+        var subject = state.SubjectOf(node);
+        node = node with { ClassId = state.Policy.Program.ClassOf(subject).Id };
+        return state with
         {
+            Policy = state.Policy with { Fleet = state.Policy.Fleet.With(subject) },
             Nodes = state.Nodes.Add(node.Id, node),
             NodesByMachineKey = state.NodesByMachineKey.Add(node.MachineKey.Id, node.Id),
             NodesByNodeKey = state.NodesByNodeKey.Add(node.NodeKey, node.Id),
@@ -242,6 +246,7 @@ public static class NetworkFold
         var byNodeKey = state.NodesByNodeKey.Remove(node.NodeKey);
         return state with
         {
+            Policy = state.Policy with { Fleet = state.Policy.Fleet.Without(state.SubjectOf(node)) },
             Nodes = state.Nodes.Remove(id),
             NodesByMachineKey = state.NodesByMachineKey.Remove(node.MachineKey.Id),
             NodesByNodeKey = node.PreviousNodeKey is { } previous ? byNodeKey.Remove(previous) : byNodeKey,
@@ -252,14 +257,25 @@ public static class NetworkFold
 
     private static NetworkState SetPolicy(NetworkState state, PolicySet e, long position)
     {
-        // An unknown preset denies.
-        var policy = CompiledPolicy.Of(
-            e.Preset == PolicySet.Types.Preset.AllowAll ? PolicyPreset.AllowAll : PolicyPreset.DenyAll);
-        var moved = state.Nodes.Values
-            .Select(node => (Node: node, ClassId: policy.ClassOf(node)))
+        PolicyProgram program;
+        try
+        {
+            program = new PolicyProgram(PolicyDocument.Parse(e.Text));
+        }
+        catch (PolicyRefusedException refused)
+        {
+            return state with { Policy = state.Policy with { Unread = new UnreadPolicy(e.Text, refused.Problems[0]) }, PolicyPosition = position };
+        }
+
+        List<PolicySubject> subjects = [.. state.Nodes.Values.Select(state.SubjectOf)];
+        var moved = subjects
+            .Select(subject => (Node: state.Nodes[subject.Id], ClassId: program.ClassOf(subject).Id))
             .Where(pair => pair.Node.ClassId != pair.ClassId)
             .Select(pair => KeyValuePair.Create(pair.Node.Id, pair.Node with { ClassId = pair.ClassId }));
-        return state with { Policy = policy, PolicyPosition = position, Nodes = state.Nodes.SetItems(moved) };
+        return state with
+        {
+            Policy = new NetworkPolicy(FleetPolicy.Of(program, subjects)), PolicyPosition = position, Nodes = state.Nodes.SetItems(moved),
+        };
     }
 
     private static NetworkState CountUse(NetworkState state, ulong keyId) =>
@@ -276,7 +292,14 @@ public static class NetworkFold
         if (state.FindNode(id) is not { } before)
             return state;
         var after = change(before);
-        after = after with { ClassId = state.Policy.ClassOf(after) };
+        var (wasSubject, subject) = (state.SubjectOf(before), state.SubjectOf(after));
+        var classId = state.Policy.Program.ClassOf(subject).Id;
+        if (classId != before.ClassId)
+        {
+            after = after with { ClassId = classId };
+            state = state with { Policy = state.Policy with { Fleet = state.Policy.Fleet.Without(wasSubject).With(subject) } };
+        }
+
         var byNodeKey = state.NodesByNodeKey;
         if (before.NodeKey != after.NodeKey || before.PreviousNodeKey != after.PreviousNodeKey)
         {

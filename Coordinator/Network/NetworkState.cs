@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Policy;
+using Mesh.Coordinator.Policy.Evaluation;
 using Mesh.Crypto;
 
 namespace Mesh.Coordinator.Network;
@@ -42,7 +43,7 @@ public sealed record NetworkState
 
     public required ImmutableDictionary<string, ulong> UsersByName { get; init; }
 
-    public required CompiledPolicy Policy { get; init; }
+    public required NetworkPolicy Policy { get; init; }
 
     public NetworkSettings Settings { get; init; } = NetworkSettings.Default;
 
@@ -57,6 +58,9 @@ public sealed record NetworkState
     public required ulong NextPreAuthKeyId { get; init; }
 
     public required ulong NextUserId { get; init; }
+
+    /// <summary>That of the first user's e-mail address; "" for none.</summary>
+    public string Domain => Users.IsEmpty ? "" : PolicyAcceptance.DomainOf(Users.Values.MinBy(user => user.Id)!.Email);
 
     public Node? FindNode(ulong id) => Nodes.GetValueOrDefault(id);
 
@@ -75,6 +79,18 @@ public sealed record NetworkState
 
     /// <summary>The nodes that belong to a user; looks at every node.</summary>
     public IEnumerable<Node> NodesOf(ulong userId) => Nodes.Values.Where(node => node.OwnerId == userId);
+
+    /// <summary>What a policy can know of a node.</summary>
+    public PolicySubject SubjectOf(Node node) => new()
+    {
+        Id = node.Id,
+        OwnerId = node.OwnerId,
+        UserName = node.User,
+        UserEmail = Users.GetValueOrDefault(node.OwnerId)?.Email ?? "",
+        Tags = node.Tags,
+        IPv4 = IpPrefix.Of(node.IPv4),
+        IPv6 = IpPrefix.Of(node.IPv6),
+    };
 
     public PreAuthKey? FindPreAuthKey(Bytes32 hash) =>
         PreAuthKeysByHash.TryGetValue(hash, out var id) ? PreAuthKeys[id] : null;

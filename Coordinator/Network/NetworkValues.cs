@@ -40,7 +40,7 @@ internal static partial class NetworkValues
     {
         if (user is null)
             return;
-        foreach (var tag in tags.Where(tag => !state.Policy.MayGiveTag(user.Name, tag)))
+        foreach (var tag in tags.Where(tag => !state.Policy.Program.Document.MayGiveTag(user.Name, user.Email, tag)))
             throw new CommandRefusedException(RefusalReason.TagNotOwned, $"The policy's tagOwners do not let {user.Name} give {tag}.") { Field = "tags" };
     }
 

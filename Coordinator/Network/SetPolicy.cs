@@ -1,22 +1,35 @@
+using System.Globalization;
 using Google.Protobuf;
 using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network.Events;
 using Mesh.Coordinator.Policy;
+using Mesh.Coordinator.Policy.Evaluation;
+using Mesh.Coordinator.Policy.Language;
 
 namespace Mesh.Coordinator.Network;
 
-/// <summary>Replaces the network's policy. Nothing changes when it is the same.</summary>
-public sealed record SetPolicy(PolicyPreset Preset) : ICommand<Done>
+/// <summary>
+/// Replaces the network's policy. Refused, and the one in force stands, when the text is no policy, does not fit the network's
+/// users or fails one of its own tests. Nothing changes when it is the same.
+/// </summary>
+public sealed record SetPolicy(string Text) : ICommand<Done>
 {
     public Decision<Done> Decide(NetworkState state, DecisionContext context)
     {
+        try
+        {
+            PolicyAcceptance.ThrowIfRefused(
+                new PolicyProgram(PolicyDocument.Parse(Text)), [.. state.Nodes.Values.OrderBy(node => node.Id).Select(state.SubjectOf)], state.Domain);
+        }
+        catch (PolicyRefusedException refused)
+        {
+            string more = refused.Problems.Count == 1 ? "" : string.Create(CultureInfo.InvariantCulture, $" (and {refused.Problems.Count - 1} more)");
+            throw new CommandRefusedException(RefusalReason.PolicyRefused, $"{refused.Problems[0]}{more}") { Field = "text" };
+        }
+
         // A network that was never given a policy denies too, but that someone chose so is worth an event.
-        IMessage[] events = state.PolicyPosition != 0 && state.Policy.Preset == Preset
-            ? []
-            : [new PolicySet
-            {
-                Preset = Preset == PolicyPreset.AllowAll ? PolicySet.Types.Preset.AllowAll : PolicySet.Types.Preset.DenyAll,
-            }];
+        bool isSame = state.PolicyPosition != 0 && state.Policy is { Unread: null } policy && policy.Text == Text;
+        IMessage[] events = isSame ? [] : [new PolicySet { Text = Text }];
         return new(events, _ => default);
     }
 

@@ -4,6 +4,7 @@ using Google.Protobuf;
 using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network.Snapshots;
 using Mesh.Coordinator.Policy;
+using Mesh.Coordinator.Policy.Language;
 using Mesh.Crypto;
 
 namespace Mesh.Coordinator.Network;
@@ -12,7 +13,7 @@ namespace Mesh.Coordinator.Network;
 internal static class StateSnapshots
 {
     /// <summary>Raise it with every change of what the fold keeps: snapshots of another format are passed over.</summary>
-    private const uint Format = 2;
+    private const uint Format = 3;
 
     public static byte[] Encode(NetworkState state)
     {
@@ -30,7 +31,8 @@ internal static class StateSnapshots
             ApprovalRequired = state.Settings.ApprovalRequired,
             NodeLifetimeMs = NetworkSettings.Write(state.Settings.NodeLifetime),
             KeyRotationMs = NetworkSettings.Write(state.Settings.KeyRotation),
-            PolicyPreset = (uint)state.Policy.Preset,
+            PolicyText = state.Policy.Text,
+            UnreadPolicyText = state.Policy.Unread?.Text ?? "",
             PolicyPosition = state.PolicyPosition,
             Pool = state.Addresses.Save(),
         };
@@ -41,7 +43,10 @@ internal static class StateSnapshots
         return snapshot.ToByteArray();
     }
 
-    /// <summary>Null for anything that <see cref="Encode(NetworkState)"/> of this format did not make.</summary>
+    /// <summary>
+    /// Null for anything that <see cref="Encode(NetworkState)"/> of this format did not make, and where this version takes its policies
+    /// otherwise than the one that made it: the log says then which policy stands.
+    /// </summary>
     /// <param name="point">Where the state stood.</param>
     public static NetworkState? TryDecode(byte[] bytes, LogPoint point)
     {
@@ -50,7 +55,7 @@ internal static class StateSnapshots
             var snapshot = StateSnapshot.Parser.ParseFrom(bytes);
             return snapshot.Format == Format ? Decode(snapshot, point) : null;
         }
-        catch (Exception e) when (e is InvalidProtocolBufferException or ArgumentException or FormatException or KeyNotFoundException)
+        catch (Exception e) when (e is InvalidProtocolBufferException or ArgumentException or FormatException or KeyNotFoundException or PolicyRefusedException)
         {
             return null;
         }
@@ -60,12 +65,12 @@ internal static class StateSnapshots
     {
         var plan = new AddressPlan(
             IPNetwork.Parse(snapshot.Ipv4Pool), [.. snapshot.Ipv4Excluded.Select(text => IPNetwork.Parse(text))], IPNetwork.Parse(snapshot.Ipv6Prefix));
-        var policy = CompiledPolicy.Of((PolicyPreset)snapshot.PolicyPreset);
-        var nodes = snapshot.Nodes.Select(node => Decode(node, policy)).ToList();
+        var program = new PolicyProgram(PolicyDocument.Parse(snapshot.PolicyText));
+        var nodes = snapshot.Nodes.Select(Decode).ToList();
         var keys = snapshot.Keys.Select(Decode).ToList();
         var users = snapshot.Users.Select(Decode).ToList();
         var names = nodes.Aggregate(NameTable.Empty, (table, node) => table.Add(node.Name, node.Id));
-        return new NetworkState
+        var state = new NetworkState
         {
             Id = new NetworkId(snapshot.NetworkId.Span),
             Name = snapshot.Name,
@@ -80,7 +85,7 @@ internal static class StateSnapshots
             PreAuthKeysByHash = keys.ToImmutableDictionary(key => key.Hash, key => key.Id),
             Users = users.ToImmutableDictionary(user => user.Id),
             UsersByName = users.ToImmutableDictionary(user => user.Name, user => user.Id, StringComparer.Ordinal),
-            Policy = policy,
+            Policy = new NetworkPolicy(new FleetPolicy(program)),
             PolicyPosition = snapshot.PolicyPosition,
             Settings = NetworkSettings.Read(snapshot.ApprovalRequired, snapshot.NodeLifetimeMs, snapshot.KeyRotationMs),
             PurgeAt = ReadTime(snapshot.PurgeAtMs),
@@ -88,6 +93,28 @@ internal static class StateSnapshots
             NextPreAuthKeyId = snapshot.NextPreAuthKeyId,
             NextUserId = snapshot.NextUserId,
         };
+        var subjects = nodes.Select(state.SubjectOf).ToList();
+        return state with
+        {
+            Policy = new NetworkPolicy(FleetPolicy.Of(program, subjects)) { Unread = Unread(snapshot.UnreadPolicyText) },
+            Nodes = subjects.Select(subject => state.Nodes[subject.Id] with { ClassId = program.ClassOf(subject).Id }).ToImmutableDictionary(node => node.Id),
+        };
+    }
+
+    /// <exception cref="FormatException">This version would have taken the text.</exception>
+    private static UnreadPolicy? Unread(string text)
+    {
+        if (text.Length == 0) return null;
+        try
+        {
+            PolicyDocument.Parse(text);
+        }
+        catch (PolicyRefusedException refused)
+        {
+            return new UnreadPolicy(text, refused.Problems[0]);
+        }
+
+        throw new FormatException("The policy that was not read is one.");
     }
 
     private static IEnumerable<KeyValuePair<X25519PublicKey, ulong>> KeysOf(Node node)
@@ -131,36 +158,32 @@ internal static class StateSnapshots
         return snapshot;
     }
 
-    private static Node Decode(NodeSnapshot snapshot, CompiledPolicy policy)
+    private static Node Decode(NodeSnapshot snapshot) => new()
     {
-        var node = new Node
+        Id = snapshot.Id,
+        MachineKey = new MachineKey(snapshot.MachineSpki.Span),
+        NodeKey = new X25519PublicKey(snapshot.NodeKey.Span),
+        PreviousNodeKey = snapshot.PreviousNodeKey.IsEmpty ? null : new X25519PublicKey(snapshot.PreviousNodeKey.Span),
+        Name = snapshot.Name,
+        IPv4 = new IPAddress(snapshot.Ipv4.Span),
+        IPv6 = new IPAddress(snapshot.Ipv6.Span),
+        PreAuthKeyId = snapshot.PreAuthKeyId,
+        User = snapshot.User,
+        OwnerId = snapshot.OwnerId,
+        Tags = [.. snapshot.Tags],
+        Ephemeral = snapshot.Ephemeral,
+        Approved = snapshot.Approved,
+        LoggedOut = snapshot.LoggedOut,
+        Expired = snapshot.Expired,
+        CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(snapshot.CreatedAtMs),
+        ExpiresAt = ReadTime(snapshot.ExpiresAtMs),
+        KeyChangedAt = DateTimeOffset.FromUnixTimeMilliseconds(snapshot.KeyChangedAtMs),
+        SightedAt = snapshot.SightedAt,
+        Host = new HostFacts(snapshot.Hostname, snapshot.Os, snapshot.OsVersion, snapshot.Architecture, snapshot.MeshVersion)
         {
-            Id = snapshot.Id,
-            MachineKey = new MachineKey(snapshot.MachineSpki.Span),
-            NodeKey = new X25519PublicKey(snapshot.NodeKey.Span),
-            PreviousNodeKey = snapshot.PreviousNodeKey.IsEmpty ? null : new X25519PublicKey(snapshot.PreviousNodeKey.Span),
-            Name = snapshot.Name,
-            IPv4 = new IPAddress(snapshot.Ipv4.Span),
-            IPv6 = new IPAddress(snapshot.Ipv6.Span),
-            PreAuthKeyId = snapshot.PreAuthKeyId,
-            User = snapshot.User,
-            OwnerId = snapshot.OwnerId,
-            Tags = [.. snapshot.Tags],
-            Ephemeral = snapshot.Ephemeral,
-            Approved = snapshot.Approved,
-            LoggedOut = snapshot.LoggedOut,
-            Expired = snapshot.Expired,
-            CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(snapshot.CreatedAtMs),
-            ExpiresAt = ReadTime(snapshot.ExpiresAtMs),
-            KeyChangedAt = DateTimeOffset.FromUnixTimeMilliseconds(snapshot.KeyChangedAtMs),
-            SightedAt = snapshot.SightedAt,
-            Host = new HostFacts(snapshot.Hostname, snapshot.Os, snapshot.OsVersion, snapshot.Architecture, snapshot.MeshVersion)
-            {
-                Capabilities = snapshot.Capabilities,
-            },
-        };
-        return node with { ClassId = policy.ClassOf(node) };
-    }
+            Capabilities = snapshot.Capabilities,
+        },
+    };
 
     private static KeySnapshot Encode(PreAuthKey key)
     {

@@ -29,6 +29,7 @@ public sealed class PolicyProgram
 
     private readonly FactTable _facts;
     private readonly ConcurrentDictionary<FactKey, PolicyClass> _classes = new();
+    private readonly ConcurrentDictionary<ClassId, PolicyClass> _classesById = new();
     private readonly ConcurrentDictionary<(ClassId, ClassId), ClassRelation> _relations = new();
 
     public PolicyProgram(PolicyDocument document)
@@ -77,12 +78,18 @@ public sealed class PolicyProgram
 
     internal ImmutableArray<ProgramRule> Rules { get; }
 
-    /// <summary>Every class that a node was found to be in.</summary>
+    /// <summary>A class that a node was in once; null for any other.</summary>
+    public PolicyClass? Find(ClassId id) => _classesById.GetValueOrDefault(id);
+
     public PolicyClass ClassOf(PolicySubject subject)
     {
         ArgumentNullException.ThrowIfNull(subject);
         var key = new FactKey(_facts.Of(subject));
-        return _classes.GetOrAdd(key, static (key, facts) => new PolicyClass(ClassId.Of(facts.MeaningOf(key.Facts)), key.Facts), _facts);
+        return _classes.GetOrAdd(key, static (key, program) =>
+        {
+            var id = ClassId.Of(program._facts.MeaningOf(key.Facts));
+            return program._classesById.GetOrAdd(id, static (id, facts) => new PolicyClass(id, facts), key.Facts);
+        }, this);
     }
 
     public ClassRelation RelationOf(PolicyClass one, PolicyClass other)

@@ -28,6 +28,7 @@ internal static class Refusals
             RefusalReason.NetworkDeleted => (409, ProblemType.Conflict, "Network deleted or not"),
             RefusalReason.StillInUse => (409, ProblemType.Conflict, "Still in use"),
             RefusalReason.Outdated => (412, ProblemType.Outdated, "Changed meanwhile"),
+            RefusalReason.PolicyRefused => (400, ProblemType.Malformed, "Policy refused"),
             RefusalReason.Invalid => (400, ProblemType.Malformed, "Invalid value"),
             RefusalReason.LimitReached => (503, ProblemType.Unavailable, "Limit reached"),
             _ => (500, ProblemType.Internal, "Refused"),

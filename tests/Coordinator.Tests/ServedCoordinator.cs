@@ -59,10 +59,10 @@ internal sealed class ServedCoordinator : ITestCoordinator, IAsyncDisposable
         _server = await StartAsync(_directory, Clock, Log, _rate);
     }
 
-    public Task AllowAllAsync() => SetPolicyAsync(PolicyPreset.AllowAll);
+    public Task AllowAllAsync() => SetPolicyAsync(NetworkPolicy.AllowAllText);
 
-    public async Task SetPolicyAsync(PolicyPreset preset) =>
-        await Network.Runtime.ExecuteAsync(new SetPolicy(preset), Actor.System, IdempotencyKey.None);
+    public async Task SetPolicyAsync(string text) =>
+        await Network.Runtime.ExecuteAsync(new SetPolicy(text), Actor.System, IdempotencyKey.None);
 
     /// <summary>A key's text.</summary>
     public async Task<string> CreateKeyAsync(bool reusable = false, bool ephemeral = false, TimeSpan? lifetime = null)

@@ -27,16 +27,7 @@ public sealed class EvaluatedFleet
     public string Domain { get; }
 
     /// <exception cref="PolicyRefusedException">The policy does not fit the users, or one of its tests does not hold.</exception>
-    public void ThrowIfRefused(PolicyProgram program)
-    {
-        ArgumentNullException.ThrowIfNull(program);
-        PolicySubject[] subjects = [.. Nodes.Select(node => node.Subject)];
-        PolicyProblem[] problems =
-        [
-            .. SshDomains.Check(program.Document, Domain), .. new PolicyAssertions(program, subjects).Run(), .. new SshAssertions(program.Document, subjects).Run(),
-        ];
-        if (problems.Length > 0) throw new PolicyRefusedException(problems);
-    }
+    public void ThrowIfRefused(PolicyProgram program) => PolicyAcceptance.ThrowIfRefused(program, [.. Nodes.Select(node => node.Subject)], Domain);
 
     /// <exception cref="FormatException">The file is not of this form; says where.</exception>
     public static EvaluatedFleet Parse(ReadOnlyMemory<byte> utf8)
@@ -65,8 +56,7 @@ public sealed class EvaluatedFleet
         }
         ulong id = 0;
         var nodes = root.GetProperty("nodes").EnumerateObject().Select(node => Read(node.Name, node.Value, ++id, users)).ToImmutableArray();
-        string first = users.Count == 0 ? "" : users.Values.MinBy(user => user.Id).Email;
-        return new EvaluatedFleet(nodes, first[(first.IndexOf('@', StringComparison.Ordinal) + 1)..]);
+        return new EvaluatedFleet(nodes, PolicyAcceptance.DomainOf(users.Count == 0 ? "" : users.Values.MinBy(user => user.Id).Email));
     }
 
     private static EvaluatedNode Read(string name, JsonElement node, ulong id, Dictionary<string, (ulong Id, string Name, string Email)> users)

@@ -15,18 +15,12 @@ internal static class SubjectMatch
         SelectorKind.Member => !subject.IsTagged,
         SelectorKind.Tagged => subject.IsTagged,
         SelectorKind.Tag => subject.Tags.Contains(selector.Text),
-        SelectorKind.User => IsUser(subject, selector.Text),
+        SelectorKind.User => IsUser(subject, selector),
         SelectorKind.UserDomain => !subject.IsTagged && subject.UserEmail.EndsWith(selector.Text["user:*".Length..], StringComparison.OrdinalIgnoreCase),
-        SelectorKind.Group => document.Groups[selector.Text].Any(user => IsUser(subject, user.Text)),
+        SelectorKind.Group => document.Groups[selector.Text].Any(user => IsUser(subject, user)),
         SelectorKind.Host or SelectorKind.Prefix => document.LiteralOf(selector) is { } prefix && prefix.Contains(address),
         _ => false,
     };
 
-    private static bool IsUser(PolicySubject subject, string user)
-    {
-        if (subject.IsTagged || user.Length == 0) return false;
-        return Is(subject.UserEmail) || Is(subject.UserName) || (subject.UserName.Length > 0 && Is(subject.UserName + "@"));
-
-        bool Is(string name) => user.Equals(name, StringComparison.OrdinalIgnoreCase);
-    }
+    private static bool IsUser(PolicySubject subject, Selector user) => !subject.IsTagged && user.IsUser(subject.UserName, subject.UserEmail);
 }

@@ -57,6 +57,18 @@ public sealed class PolicyDocument
     /// <inheritdoc cref="Parse(ReadOnlySpan{byte})"/>
     public static PolicyDocument Parse(string text) => Parse(Encoding.UTF8.GetBytes(text));
 
+    /// <summary>Whether tagOwners let a user give a tag to machines. A tag that the policy does not declare is left to administrators.</summary>
+    public bool MayGiveTag(string user, string email, string tag)
+    {
+        return !TagOwners.TryGetValue(tag, out var owners) || owners.Any(owner => owner.Kind switch
+        {
+            SelectorKind.Member => true,
+            SelectorKind.User => owner.IsUser(user, email),
+            SelectorKind.Group => Groups[owner.Text].Any(member => member.IsUser(user, email)),
+            _ => false,
+        });
+    }
+
     /// <summary>A host's or literal's prefix; null for what is neither.</summary>
     internal IpPrefix? LiteralOf(Selector selector) => selector.Kind switch
     {

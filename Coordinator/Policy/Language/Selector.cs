@@ -87,5 +87,13 @@ public sealed record Selector(SelectorKind Kind, string Text, PolicyPosition Pos
 
     public bool IsLiteral => Kind is SelectorKind.Host or SelectorKind.Prefix;
 
+    /// <summary>Whether the text is a user's e-mail address, or his name, which may be written with an @ behind it.</summary>
+    internal bool IsUser(string name, string email)
+    {
+        return Text.Length > 0 && (Is(email) || Is(name) || (name.Length > 0 && Is(name + "@")));
+
+        bool Is(string written) => Text.Equals(written, StringComparison.OrdinalIgnoreCase);
+    }
+
     public override string ToString() => Text;
 }

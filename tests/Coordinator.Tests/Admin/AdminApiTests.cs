@@ -113,7 +113,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("PUT", "policy", """{"preset": "allow"}""", 400)]
+    [InlineData("PUT", "policy", """{"text": "allow"}""", 400)]
     [InlineData("PUT", "policy", "{}", 400)]
     [InlineData("DELETE", "policy", "", 405)]
     [InlineData("POST", "keys/7/revoke", "", 403)]

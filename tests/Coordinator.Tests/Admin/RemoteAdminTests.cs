@@ -1,11 +1,13 @@
-using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Http.Json;
 using System.Net.Security;
+using System.Net;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Mesh.Coordinator.Admin;
 using Mesh.Coordinator.Hosting;
 using Mesh.Coordinator.Log;
+using Mesh.Coordinator.Policy;
 using Mesh.Coordinator.Tests.Cli;
 using Mesh.Protocol.Control;
 
@@ -129,12 +131,12 @@ public sealed class RemoteAdminTests : IAsyncLifetime
         _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", text);
         using var seen = await _http.GetAsync(new Uri("v1/networks/default/policy", UriKind.Relative));
         string tag = seen.Headers.ETag!.Tag;
-        Assert.Equal(200, await PutPolicyAsync("allow-all", tag));
-        Assert.Equal(412, await PutPolicyAsync("deny-all", tag));
-        Assert.Equal(200, await PutPolicyAsync("deny-all", "*"));
-        Assert.Equal(400, await PutPolicyAsync("allow-all", "no tag"));
-        Assert.Equal(412, await PutPolicyAsync("allow-all", "W/" + tag));
-        Assert.Equal(200, await PutPolicyAsync("allow-all", null));
+        Assert.Equal(200, await PutPolicyAsync(NetworkPolicy.AllowAllText, tag));
+        Assert.Equal(412, await PutPolicyAsync(NetworkPolicy.DenyAllText, tag));
+        Assert.Equal(200, await PutPolicyAsync(NetworkPolicy.DenyAllText, "*"));
+        Assert.Equal(400, await PutPolicyAsync(NetworkPolicy.AllowAllText, "no tag"));
+        Assert.Equal(412, await PutPolicyAsync(NetworkPolicy.AllowAllText, "W/" + tag));
+        Assert.Equal(200, await PutPolicyAsync(NetworkPolicy.AllowAllText, null));
     }
 
     [Fact]
@@ -187,9 +189,9 @@ public sealed class RemoteAdminTests : IAsyncLifetime
 
     private (AdminToken Token, string Text) Create(string name) => _coordinator.Server.Tokens.Create(name, null, Actor.System);
 
-    private async Task<int> PutPolicyAsync(string preset, string? ifMatch)
+    private async Task<int> PutPolicyAsync(string text, string? ifMatch)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Put, "v1/networks/default/policy") { Content = new StringContent($$"""{"preset":"{{preset}}"}""", new MediaTypeHeaderValue("application/json")) };
+        using var request = new HttpRequestMessage(HttpMethod.Put, "v1/networks/default/policy") { Content = JsonContent.Create(new PolicyModel(text), AdminJson.Default.PolicyModel) };
         if (ifMatch is not null) request.Headers.TryAddWithoutValidation("If-Match", ifMatch);
         using var response = await _http.SendAsync(request);
         return (int)response.StatusCode;

@@ -85,14 +85,14 @@ public sealed class CommandLineTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("y", ExitCode.Ok, PolicyPreset.AllowAll)]
-    [InlineData("n", ExitCode.Usage, PolicyPreset.DenyAll)]
-    [InlineData("", ExitCode.Usage, PolicyPreset.DenyAll)]
-    public async Task Policy_set_on_a_terminal_asks(string answer, int exitCode, PolicyPreset then)
+    [InlineData("y", ExitCode.Ok, NetworkPolicy.AllowAllText)]
+    [InlineData("n", ExitCode.Usage, NetworkPolicy.DenyAllText)]
+    [InlineData("", ExitCode.Usage, NetworkPolicy.DenyAllText)]
+    public async Task Policy_set_on_a_terminal_asks(string answer, int exitCode, string then)
     {
         var said = await RunOnTerminalAsync(answer, "policy", "set", "--allow-all");
         Assert.Equal(exitCode, said.ExitCode);
-        Assert.Equal(then, _coordinator.Network.Runtime.State.Policy.Preset);
+        Assert.Equal(then, _coordinator.Network.Runtime.State.Policy.Text);
     }
 
     [Fact]

@@ -26,7 +26,7 @@ public sealed class NetworkTests : IAsyncLifetime
     public async Task A_machine_of_one_network_gets_nothing_of_another_with_that_ones_ids_keys_and_positions()
     {
         foreach (var name in new[] { "default", "other" })
-            await _coordinator.NetworkOf(name).Runtime.ExecuteAsync(new SetPolicy(PolicyPreset.AllowAll), Actor.System, IdempotencyKey.None);
+            await _coordinator.NetworkOf(name).Runtime.ExecuteAsync(new SetPolicy(NetworkPolicy.AllowAllText), Actor.System, IdempotencyKey.None);
         using var ours = await JoinAsync("default", "ours");
         using var peer = await JoinAsync("default", "peer");
         using var theirs = await JoinAsync("other", "theirs");

@@ -21,6 +21,17 @@ namespace Mesh.Coordinator.Tests.Map;
 /// </summary>
 public sealed class MapPropertyTests : IAsyncLifetime
 {
+    /// <summary>Each sees other pairs, by tag, group, person, port and address.</summary>
+    private static readonly string[] Policies =
+    [
+        NetworkPolicy.AllowAllText,
+        NetworkPolicy.DenyAllText,
+        """{"tagOwners": {"tag:web": ["alice@"], "tag:db": ["alice@"]}, "acls": [{"action": "accept", "src": ["tag:web"], "dst": ["tag:db:5432"]}]}""",
+        """{"tagOwners": {"tag:web": ["alice@"]}, "acls": [{"action": "accept", "src": ["autogroup:member"], "dst": ["autogroup:self:*", "tag:web:443"]}]}""",
+        """{"groups": {"group:dev": ["alice@"]}, "acls": [{"action": "accept", "src": ["group:dev"], "dst": ["bob@:22"]}, {"action": "accept", "src": ["bob@"], "dst": ["autogroup:self:*"]}]}""",
+        """{"hosts": {"first": "100.64.0.2"}, "grants": [{"src": ["first"], "dst": ["*"], "ip": ["udp:53"]}, {"src": ["alice@"], "dst": ["alice@"], "ip": ["icmp:*"]}]}""",
+    ];
+
     private static readonly Endpoint Observed = TestMachine.Local("192.0.2.1:1");
     private readonly TemporaryDirectory _directory = new();
     private readonly ManualClock _clock = new();
@@ -44,6 +55,7 @@ public sealed class MapPropertyTests : IAsyncLifetime
     {
         await Directory().CreateAsync("default", AddressPlan.New(), Actor.System, IdempotencyKey.None);
         await OpenAsync();
+        foreach (string name in (string[])["alice", "bob"]) await _runtime.ExecuteAsync(new CreateUser(name), Actor.System, IdempotencyKey.None);
     }
 
     public async ValueTask DisposeAsync()
@@ -65,8 +77,9 @@ public sealed class MapPropertyTests : IAsyncLifetime
     public async Task After_any_changes_cuts_and_resumes_the_map_is_a_fresh_snapshot(int seed)
     {
 #pragma warning disable CA5394 // Replayable, not secret.
+        Assert.All(Policies, text => NetworkPolicy.Of(text));
         var random = new Random(seed);
-        for (int i = 0; i < 6; i++) await RegisterAsync();
+        for (int i = 0; i < 6; i++) await RegisterAsync(random);
         ulong viewer = _machines[0].Id;
         var poll = new Link(this, viewer, default, new TestMap());
         for (int step = 0; step < 150; step++)
@@ -118,11 +131,13 @@ public sealed class MapPropertyTests : IAsyncLifetime
     private async Task ChangeAsync(Random random)
     {
         var (machine, id) = _machines[random.Next(1, _machines.Count)];
-        switch (random.Next(11))
+        switch (random.Next(13))
         {
+            case 10: await TryAsync(new TagNode(id, random.Next(2) == 0 ? ["tag:web"] : ["tag:db", "tag:web"])); break;
+            case 11: await RegisterAsync(random, machine); break;
             case 8: await TryAsync(new RenameNode(id, $"n{random.Next(8)}")); break;
             case 9: await TryAsync(new SetNodeExpiry(id, random.Next(2) == 0 ? _clock.GetUtcNow() : null)); break;
-            case 0: await RegisterAsync(); break;
+            case 0: await RegisterAsync(random); break;
             case 1: await TryAsync(new LogoutNode(id)); break;
             case 2: await TryAsync(new RotateNodeKey(id, NewKey())); break;
             case 3 when _runtime.State.FindNode(id)?.PreviousNodeKey is { } previous: await TryAsync(new RetirePreviousNodeKey(id, previous)); break;
@@ -130,27 +145,35 @@ public sealed class MapPropertyTests : IAsyncLifetime
                 await TryAsync(new DeleteNode(id));
                 _machines.RemoveAll(m => m.Id == id);
                 break;
-            case 5: await TryAsync(new SetPolicy(random.Next(4) == 0 ? PolicyPreset.DenyAll : PolicyPreset.AllowAll)); break;
-            case 6: await RegisterAsync(machine); break;
+            case 5: await TryAsync(new SetPolicy(Policies[random.Next(Policies.Length)])); break;
+            case 6: await RegisterAsync(random, machine); break;
             case 7:
                 _runtime.Presence.Report(id, new byte[16],
                     [.. Enumerable.Range(0, random.Next(3)).Select(n => new PresenceEndpoint(IPAddress.Loopback, (ushort)(1 + random.Next(3) + n), EndpointSource.Local))]);
                 break;
             default:
-                using (_runtime.Presence.Connect(id, new byte[16])) if (random.Next(2) == 0) await RegisterAsync(machine);
+                using (_runtime.Presence.Connect(id, new byte[16])) if (random.Next(2) == 0) await RegisterAsync(random, machine);
                 break;
         }
     }
-#pragma warning restore CA5394
 
-    private async Task RegisterAsync(MachineKey? machine = null)
+    private async Task RegisterAsync(Random random, MachineKey? machine = null)
     {
-        var key = await _runtime.ExecuteAsync(new CreatePreAuthKey(), Actor.System, IdempotencyKey.None);
+        var command = random.Next(4) switch
+        {
+            0 => new CreatePreAuthKey { User = "alice" },
+            1 => new CreatePreAuthKey { User = "bob" },
+            2 => new CreatePreAuthKey { Tags = [random.Next(2) == 0 ? "tag:web" : "tag:db"] },
+            _ => new CreatePreAuthKey(),
+        };
+        var key = await _runtime.ExecuteAsync(command, Actor.System, IdempotencyKey.None);
         machine ??= new MachineKey(BitConverter.GetBytes(_nextKey++));
         var registration = await _runtime.ExecuteAsync(
             new RegisterNode { MachineKey = machine, NodeKey = NewKey(), PreAuthKey = key.Text }, Actor.System, IdempotencyKey.None);
         if (_machines.All(m => m.Id != registration.Node.Id)) _machines.Add((machine, registration.Node.Id));
     }
+
+#pragma warning restore CA5394
 
     private async Task TryAsync<T>(ICommand<T> command)
     {

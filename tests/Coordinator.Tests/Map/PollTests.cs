@@ -40,7 +40,7 @@ public sealed class PollTests : IAsyncLifetime
         await poll.UntilAsync(map => map.Peers.ContainsKey(b.NodeId));
         Assert.NotEmpty(poll.Map.Filter.Ingress);
         Assert.Contains(poll.Map.Peers[b.NodeId].ClassId, poll.Map.Filter.Ingress[0].Classes);
-        await _coordinator.SetPolicyAsync(PolicyPreset.DenyAll);
+        await _coordinator.SetPolicyAsync(NetworkPolicy.DenyAllText);
         await poll.UntilAsync(map => map.Peers.Count == 0);
         Assert.Empty(poll.Map.Filter.Ingress);
     }

@@ -60,7 +60,7 @@ public sealed class EveryCallFailsTests
             erased += e.Payload is null ? 1 : 0;
         return string.Join(' ', network.State.Nodes.Values.OrderBy(node => node.Id).Select(node =>
                 $"{node.Name}:{node.LoggedOut}:{(node.Expired ? "expired" : "good")}"))
-            + (network.State.Policy.Preset == PolicyPreset.AllowAll ? " allow" : " deny") + " keys "
+            + (network.State.Policy.Text == NetworkPolicy.AllowAllText ? " allow" : " deny") + " keys "
             + string.Join(' ', network.State.PreAuthKeys.Values.OrderBy(key => key.Id).Select(key => $"{key.Id}:{key.Uses}")) + $" erased {erased}";
     }
 
@@ -74,7 +74,7 @@ public sealed class EveryCallFailsTests
         {
             var web = (await DoAsync(Registering("web", ours))).Node;
             var laptop = (await DoAsync(Registering("anns-laptop", anns))).Node;
-            await DoAsync(new SetPolicy(PolicyPreset.AllowAll));
+            await DoAsync(new SetPolicy(NetworkPolicy.AllowAllText));
             await DoAsync(new RotateNodeKey(web.Id, NewNodeKey()));
             await DoAsync(new RenameNode(laptop.Id, "anns"));
             await RestartAsync();

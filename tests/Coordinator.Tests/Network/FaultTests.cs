@@ -52,14 +52,14 @@ public sealed class FaultTests
         public static string Describe(NetworkState state) =>
             string.Join(' ', state.Nodes.Values.OrderBy(node => node.Id).Select(node =>
                 $"{node.Name}:{node.Approved && !node.LoggedOut}:{node.PreviousNodeKey is null}:{node.Host.Os}:{node.Ephemeral}:{node.Expired}"))
-            + (state.Policy.Preset == PolicyPreset.AllowAll ? " allow" : " deny") + " keys "
+            + (state.Policy.Text == NetworkPolicy.AllowAllText ? " allow" : " deny") + " keys "
             + string.Join(' ', state.PreAuthKeys.Values.OrderBy(key => key.Id).Select(key => $"{key.Id}:{key.Uses}:{key.RevokedAt is not null}"));
 
         public async Task RunAsync(string text)
         {
             var second = await DoAsync(new CreatePreAuthKey());
             await DoAsync(new RevokePreAuthKey(second.Key.Id));
-            await DoAsync(new SetPolicy(PolicyPreset.AllowAll));
+            await DoAsync(new SetPolicy(NetworkPolicy.AllowAllText));
             var web = (await DoAsync(Registering("web", text, _machine))).Node;
             var db = (await DoAsync(Registering("db", text))).Node;
             await DoAsync(new RecordHostFacts(web.Id, web.Host with { Os = "linux" }));

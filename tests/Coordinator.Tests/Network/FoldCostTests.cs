@@ -41,7 +41,7 @@ public sealed class FoldCostTests
         await network.JoinAsync("b");
         Assert.Same(node, network.State.FindNode(node.Id));
         Assert.Null(before.FindByName("b"));
-        Assert.Same(before.Policy, network.State.Policy);
+        Assert.Same(before.Policy.Program, network.State.Policy.Program);
     }
 
     private static NetworkEvent Join(NetworkState state, int number)

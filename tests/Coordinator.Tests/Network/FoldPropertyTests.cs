@@ -143,7 +143,7 @@ public sealed class FoldPropertyTests
                 case < 97:
                     return Run(new RecordHostFacts(id, HostFacts.Unknown with { Os = $"os{_random.Next(3)}" }));
                 default:
-                    return Run(new SetPolicy((PolicyPreset)_random.Next(2)));
+                    return Run(new SetPolicy(_random.Next(2) == 0 ? NetworkPolicy.DenyAllText : NetworkPolicy.AllowAllText));
             }
         }
 

@@ -30,7 +30,7 @@ public sealed class NetworkDirectoryTests : IDisposable
         {
             var created = await network.ExecuteAsync(new CreatePreAuthKey(), TestNetwork.Root, IdempotencyKey.New());
             await network.ExecuteAsync(TestNetwork.Registering("web", created.Text), TestNetwork.Root, IdempotencyKey.New());
-            await network.ExecuteAsync(new SetPolicy(PolicyPreset.AllowAll), TestNetwork.Root, IdempotencyKey.New());
+            await network.ExecuteAsync(new SetPolicy(NetworkPolicy.AllowAllText), TestNetwork.Root, IdempotencyKey.New());
             before = TestNetwork.Describe(network.State);
         }
 

@@ -12,7 +12,7 @@ public sealed class NetworkRuntimeTests
     public async Task A_new_network_denies_everything_and_has_a_signed_head()
     {
         await using var network = await CreateAsync();
-        Assert.Equal(PolicyPreset.DenyAll, network.State.Policy.Preset);
+        Assert.Equal(NetworkPolicy.DenyAllText, network.State.Policy.Text);
         var (state, head) = network.Runtime.Current;
         Assert.Equal(1, state.Position);
         Assert.Equal(state.Point, head.Point);
@@ -50,7 +50,7 @@ public sealed class NetworkRuntimeTests
     {
         await using var network = await CreateAsync();
         var key = IdempotencyKey.New();
-        await network.Runtime.ExecuteAsync(new SetPolicy(PolicyPreset.AllowAll), Root, key);
+        await network.Runtime.ExecuteAsync(new SetPolicy(NetworkPolicy.AllowAllText), Root, key);
         var e = await Assert.ThrowsAsync<CommandRefusedException>(
             async () => await network.Runtime.ExecuteAsync(new CreatePreAuthKey(), Root, key));
         Assert.Equal(RefusalReason.Invalid, e.Reason);
@@ -101,13 +101,13 @@ public sealed class NetworkRuntimeTests
         var store = new FaultyEventStore();
         await using var network = await CreateAsync(store: store);
         store.Hold();
-        var pending = network.DoAsync(new SetPolicy(PolicyPreset.AllowAll)).AsTask();
+        var pending = network.DoAsync(new SetPolicy(NetworkPolicy.AllowAllText)).AsTask();
         await store.ArrivedAsync();
         Assert.False(pending.IsCompleted);
-        Assert.Equal(PolicyPreset.DenyAll, network.State.Policy.Preset);
+        Assert.Equal(NetworkPolicy.DenyAllText, network.State.Policy.Text);
         store.Release();
         await pending;
-        Assert.Equal(PolicyPreset.AllowAll, network.State.Policy.Preset);
+        Assert.Equal(NetworkPolicy.AllowAllText, network.State.Policy.Text);
     }
 
     [Fact]
@@ -164,7 +164,7 @@ public sealed class NetworkRuntimeTests
         var points = new List<NetworkState>();
         for (var i = 0; i < 1500; i++)
         {
-            await network.DoAsync(new SetPolicy(i % 2 == 0 ? PolicyPreset.AllowAll : PolicyPreset.DenyAll));
+            await network.DoAsync(new SetPolicy(i % 2 == 0 ? NetworkPolicy.AllowAllText : NetworkPolicy.DenyAllText));
             points.Add(network.State);
         }
 

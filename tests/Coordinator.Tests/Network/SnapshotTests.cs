@@ -92,7 +92,7 @@ public sealed class SnapshotTests : IDisposable
         var key = IdempotencyKey.New();
         await using (var network = await OpenAsync())
         {
-            await network.ExecuteAsync(new SetPolicy(PolicyPreset.DenyAll), Root, key);
+            await network.ExecuteAsync(new SetPolicy(NetworkPolicy.DenyAllText), Root, key);
             point = network.State.Point;
             for (var i = 0; i < 3; i++)
                 await network.ExecuteAsync(new CreatePreAuthKey(), Root, IdempotencyKey.New());
@@ -101,7 +101,7 @@ public sealed class SnapshotTests : IDisposable
         await using var again = await OpenAsync();
         Assert.NotNull(again.StateAt(point));
         var position = again.State.Position;
-        await again.ExecuteAsync(new SetPolicy(PolicyPreset.AllowAll), Root, key);
+        await again.ExecuteAsync(new SetPolicy(NetworkPolicy.AllowAllText), Root, key);
         Assert.Equal(position, again.State.Position); // Recognised: the first one's result, and nothing done.
     }
 
@@ -168,7 +168,7 @@ public sealed class SnapshotTests : IDisposable
             case 2: await network.DoAsync(new RotateNodeKey(id, NewNodeKey())); break;
             case 3: await network.DoAsync(new RenameNode(id, $"web-{random.Next(5)}")); break;
             case 4: await network.DoAsync(new SetNodeExpiry(id, random.Next(2) == 0 ? null : network.Clock.GetUtcNow())); break;
-            case 5: await network.DoAsync(new SetPolicy(random.Next(2) == 0 ? PolicyPreset.AllowAll : PolicyPreset.DenyAll)); break;
+            case 5: await network.DoAsync(new SetPolicy(random.Next(2) == 0 ? NetworkPolicy.AllowAllText : NetworkPolicy.DenyAllText)); break;
             case 6: await network.DoAsync(new RevokePreAuthKey((ulong)random.Next(1, 20))); break;
             case 7: await network.DoAsync(new DeleteNetwork(TimeSpan.FromDays(random.Next(1, 9)))); break;
             case 10: await network.DoAsync(new ChangeSettings(random.Next(2) == 0, TimeSpan.FromDays(random.Next(9)), TimeSpan.FromDays(random.Next(9)))); break;

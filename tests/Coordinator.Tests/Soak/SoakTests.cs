@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Mesh.Coordinator.Admin;
 using Mesh.Coordinator.Cli;
+using Mesh.Coordinator.Policy;
 using Mesh.Coordinator.Tests.Cli;
 
 namespace Mesh.Coordinator.Tests.Soak;
@@ -191,7 +192,7 @@ public sealed class SoakTests
         }
 
         private async Task SetPolicyAsync(AdminClient admin) => await admin.SendAsync(
-            HttpMethod.Put, Paths.Policy("default"), new PolicyModel(_isOpen ? "allow-all" : "deny-all"), AdminJson.Default.PolicyModel,
+            HttpMethod.Put, Paths.Policy("default"), new PolicyModel(_isOpen ? NetworkPolicy.AllowAllText : NetworkPolicy.DenyAllText), AdminJson.Default.PolicyModel,
             AdminJson.Default.PolicyModel, default);
 
         /// <summary>What a map has otherwise than the model; null for nothing.</summary>
