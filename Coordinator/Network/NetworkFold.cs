@@ -78,6 +78,7 @@ public static class NetworkFold
             PreAuthKeysByHash = ImmutableDictionary<Bytes32, ulong>.Empty,
             Users = ImmutableDictionary<ulong, User>.Empty,
             UsersByName = ImmutableDictionary.Create<string, ulong>(StringComparer.Ordinal),
+            UsersByEmail = ImmutableDictionary.Create<string, ulong>(StringComparer.Ordinal),
             Policy = NetworkPolicy.Of(NetworkPolicy.DenyAllText),
             NextNodeId = e.FirstNodeId,
             NextPreAuthKeyId = 1,
@@ -136,6 +137,7 @@ public static class NetworkFold
         {
             Users = state.Users.SetItem(user.Id, user),
             UsersByName = state.UsersByName.SetItem(user.Name, user.Id),
+            UsersByEmail = user.Email.Length == 0 ? state.UsersByEmail : state.UsersByEmail.SetItem(user.Email.ToLowerInvariant(), user.Id),
             NextUserId = Math.Max(state.NextUserId, user.Id + 1),
         };
     }
@@ -157,7 +159,10 @@ public static class NetworkFold
     }
 
     private static NetworkState DeleteUser(NetworkState state, ulong id) => state.Users.TryGetValue(id, out var user)
-        ? state with { Users = state.Users.Remove(id), UsersByName = state.UsersByName.Remove(user.Name) }
+        ? state with
+        {
+            Users = state.Users.Remove(id), UsersByName = state.UsersByName.Remove(user.Name), UsersByEmail = state.UsersByEmail.Remove(user.Email.ToLowerInvariant()),
+        }
         : state;
 
     private static NetworkState Register(NetworkState state, NodeRegistered e, EventHeader header)

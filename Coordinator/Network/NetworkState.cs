@@ -43,6 +43,9 @@ public sealed record NetworkState
 
     public required ImmutableDictionary<string, ulong> UsersByName { get; init; }
 
+    /// <summary>User id by e-mail address in lower case, for those who have one.</summary>
+    public required ImmutableDictionary<string, ulong> UsersByEmail { get; init; }
+
     public required NetworkPolicy Policy { get; init; }
 
     public NetworkSettings Settings { get; init; } = NetworkSettings.Default;
@@ -76,6 +79,11 @@ public sealed record NetworkState
 
     /// <param name="name">In lower case.</param>
     public User? FindUser(string name) => UsersByName.TryGetValue(name, out var id) ? Users[id] : null;
+
+    /// <summary>Whom a policy means by a word: by his name, also with an @ behind it, or by his e-mail address.</summary>
+    /// <param name="word">In lower case.</param>
+    public User? FindUserInPolicy(string word) =>
+        FindUser(word) ?? (word.EndsWith('@') ? FindUser(word[..^1]) : null) ?? (UsersByEmail.TryGetValue(word, out var id) ? Users[id] : null);
 
     /// <summary>The nodes that belong to a user; looks at every node.</summary>
     public IEnumerable<Node> NodesOf(ulong userId) => Nodes.Values.Where(node => node.OwnerId == userId);

@@ -16,7 +16,7 @@ internal static partial class NetworkValues
         if (canonical.Length > NetworkLimits.UserChars || !UserNamePattern().IsMatch(canonical) || canonical.All(char.IsAsciiDigit))
         {
             throw Invalid(
-                $"A user's name has 1 to {NetworkLimits.UserChars} of a-z, 0-9 and . _ + - @, begins with a letter or digit, and is no mere number.", "name");
+                $"A user's name has 1 to {NetworkLimits.UserChars} of a-z, 0-9 and . _ + - @, begins with a letter or digit, does not end with @, and is no mere number.", "name");
         }
 
         return canonical;
@@ -35,13 +35,22 @@ internal static partial class NetworkValues
         state.FindUser(name.ToLowerInvariant()) ?? throw new CommandRefusedException(
             RefusalReason.UserUnknown, "This network has no such user; 'mesh-coordinator users create' makes one.") { Field = "user" };
 
-    /// <summary>Refuses tags that the policy does not let a user give; who administers without naming a user may give any.</summary>
-    public static void CheckTagRights(NetworkState state, User? user, ImmutableArray<string> tags)
+    /// <summary>
+    /// Refuses tags that the policy does not let a user give, or does not know. Who administers without naming a user gives any that
+    /// it declares; a policy that declares none leaves all of them to administrators.
+    /// </summary>
+    public static void CheckTagRights(NetworkState state, User? user, IEnumerable<string> tags)
     {
-        if (user is null)
+        var policy = state.Policy.Program.Document;
+        if (policy.TagOwners.IsEmpty)
             return;
-        foreach (var tag in tags.Where(tag => !state.Policy.Program.Document.MayGiveTag(user.Name, user.Email, tag)))
-            throw new CommandRefusedException(RefusalReason.TagNotOwned, $"The policy's tagOwners do not let {user.Name} give {tag}.") { Field = "tags" };
+        foreach (var tag in tags)
+        {
+            if (policy.ProblemOfTag(tag) is { } problem)
+                throw Invalid(problem, "tags");
+            if (user is not null && !policy.MayGiveTag(user.Name, user.Email, tag))
+                throw new CommandRefusedException(RefusalReason.TagNotOwned, $"The policy's tagOwners do not let {user.Name} give {tag}.") { Field = "tags" };
+        }
     }
 
     /// <summary>Sorted, without duplicates.</summary>
@@ -88,7 +97,7 @@ internal static partial class NetworkValues
     public static CommandRefusedException OtherCommand() =>
         Invalid("This idempotency key was used for another command. Choose a new one.", "Idempotency-Key");
 
-    [GeneratedRegex("^[a-z0-9][a-z0-9._+@-]*\\z", RegexOptions.CultureInvariant)]
+    [GeneratedRegex("^[a-z0-9]([a-z0-9._+@-]*[a-z0-9._+-])?\\z", RegexOptions.CultureInvariant)]
     private static partial Regex UserNamePattern();
 
     [GeneratedRegex("^tag:[a-zA-Z][a-zA-Z0-9-]*\\z", RegexOptions.CultureInvariant)]

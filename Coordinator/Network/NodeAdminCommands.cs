@@ -57,6 +57,8 @@ public sealed record TagNode(ulong NodeId, ImmutableArray<string> Tags) : IComma
         var tags = NetworkValues.CheckTags(Tags);
         if (tags.IsEmpty)
             throw NetworkValues.Invalid("At least one tag: a machine that loses its last one would belong to nobody.", "tags");
+        // One that it has already may stay, whatever the policy says by now.
+        NetworkValues.CheckTagRights(state, null, tags.Except(node.Tags));
         var e = new NodeTagged { Id = NodeId };
         e.Tags.AddRange(tags);
         IMessage[] events = node.Tags.SequenceEqual(tags) ? [] : [e];

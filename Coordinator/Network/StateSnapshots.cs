@@ -85,6 +85,7 @@ internal static class StateSnapshots
             PreAuthKeysByHash = keys.ToImmutableDictionary(key => key.Hash, key => key.Id),
             Users = users.ToImmutableDictionary(user => user.Id),
             UsersByName = users.ToImmutableDictionary(user => user.Name, user => user.Id, StringComparer.Ordinal),
+            UsersByEmail = users.Where(user => user.Email.Length > 0).ToImmutableDictionary(user => user.Email.ToLowerInvariant(), user => user.Id, StringComparer.Ordinal),
             Policy = new NetworkPolicy(new FleetPolicy(program)),
             PolicyPosition = snapshot.PolicyPosition,
             Settings = NetworkSettings.Read(snapshot.ApprovalRequired, snapshot.NodeLifetimeMs, snapshot.KeyRotationMs),

@@ -4,7 +4,8 @@ using Mesh.Coordinator.Network.Events;
 
 namespace Mesh.Coordinator.Network;
 
-/// <param name="DisplayName">A label, "" for none; so is the e-mail address.</param>
+/// <param name="DisplayName">A label, "" for none.</param>
+/// <param name="Email">A policy may mean the user by it; "" for none.</param>
 public sealed record CreateUser(string Name, string DisplayName = "", string Email = "") : ICommand<User>
 {
     public Decision<User> Decide(NetworkState state, DecisionContext context)
@@ -15,7 +16,7 @@ public sealed record CreateUser(string Name, string DisplayName = "", string Ema
         var id = state.NextUserId;
         var e = new UserCreated
         {
-            Id = id, Name = name, DisplayName = NetworkValues.CheckLabel(DisplayName, "displayName"), Email = NetworkValues.CheckLabel(Email, "email"),
+            Id = id, Name = name, DisplayName = NetworkValues.CheckLabel(DisplayName, "displayName"), Email = UserNames.CheckFreeEmail(state, Email),
         };
         return new([e], after => after.Users[id]);
     }
@@ -72,12 +73,23 @@ public sealed record DeleteUser(ulong UserId, bool WithNodes) : ICommand<Done>
 
 internal static class UserNames
 {
-    /// <summary>The name in canonical form; refused when it is none, or another user's.</summary>
+    /// <summary>The name in canonical form; refused when it is none, or a policy would mean another user by it.</summary>
     public static string CheckFree(NetworkState state, string name, ulong except = 0)
     {
         var canonical = NetworkValues.CheckUserName(name);
         if (state.FindUser(canonical) is { } holder && holder.Id != except)
             throw new CommandRefusedException(RefusalReason.NameTaken, $"User {holder.Id} has the name {canonical}. Rename or delete that one first.") { Field = "name" };
+        if ((state.FindUserInPolicy(canonical) ?? state.FindUserInPolicy(canonical + "@")) is { } other && other.Id != except)
+            throw new CommandRefusedException(RefusalReason.NameTaken, $"User {other.Id} has the e-mail address {other.Email}: a policy that says {canonical} would mean both.") { Field = "name" };
         return canonical;
+    }
+
+    /// <summary>The address as it is; refused when a policy would mean another user by it.</summary>
+    public static string CheckFreeEmail(NetworkState state, string email)
+    {
+        NetworkValues.CheckLabel(email, "email");
+        if (email.Length > 0 && state.FindUserInPolicy(email.ToLowerInvariant()) is { } other)
+            throw new CommandRefusedException(RefusalReason.NameTaken, $"A policy that says {email} means user {other.Id}, {other.Name}, already. Give another address, or none.") { Field = "email" };
+        return email;
     }
 }

@@ -57,17 +57,35 @@ public sealed class PolicyDocument
     /// <inheritdoc cref="Parse(ReadOnlySpan{byte})"/>
     public static PolicyDocument Parse(string text) => Parse(Encoding.UTF8.GetBytes(text));
 
-    /// <summary>Whether tagOwners let a user give a tag to machines. A tag that the policy does not declare is left to administrators.</summary>
+    /// <summary>
+    /// Whether tagOwners let a user give a tag to machines: named himself, by a group, as any user, or as an owner of a tag that
+    /// owns it, since a machine of that one could give it.
+    /// </summary>
     public bool MayGiveTag(string user, string email, string tag)
     {
-        return !TagOwners.TryGetValue(tag, out var owners) || owners.Any(owner => owner.Kind switch
+        HashSet<string> seen = new(StringComparer.Ordinal) { tag };
+        Queue<string> tags = new(seen);
+        while (tags.TryDequeue(out string? next))
+        {
+            if (!TagOwners.TryGetValue(next, out var owners)) continue;
+            if (owners.Any(IsUser)) return true;
+            foreach (var owner in owners)
+                if (owner.Kind == SelectorKind.Tag && seen.Add(owner.Text)) tags.Enqueue(owner.Text);
+        }
+        return false;
+
+        bool IsUser(Selector owner) => owner.Kind switch
         {
             SelectorKind.Member => true,
             SelectorKind.User => owner.IsUser(user, email),
             SelectorKind.Group => Groups[owner.Text].Any(member => member.IsUser(user, email)),
             _ => false,
-        });
+        };
     }
+
+    /// <summary>What to say of a tag that tagOwners do not declare, though they declare others; null for any other.</summary>
+    public string? ProblemOfTag(string tag) => TagOwners.IsEmpty || TagOwners.ContainsKey(tag) ? null
+        : $"The policy's tagOwners do not declare {tag}{(Spelling.Suggest(tag, TagOwners.Keys) is { } guess ? $"; {guess}" : ".")}";
 
     /// <summary>A host's or literal's prefix; null for what is neither.</summary>
     internal IpPrefix? LiteralOf(Selector selector) => selector.Kind switch

@@ -17,9 +17,39 @@ public sealed class UserTests : IAsyncLifetime
         var ann = await _network.DoAsync(new CreateUser("Ann@Example.com", "Ann", "ann@example.com"));
         Assert.Equal("ann@example.com", ann.Name);
         Assert.Equal(RefusalReason.NameTaken, await _network.RefusalAsync(new CreateUser("ANN@example.com")));
-        foreach (var none in new[] { "", "17", "-a", "a b", "\u0430nn", "ann\n", new string('a', 255) })
+        foreach (var none in new[] { "", "17", "-a", "a b", "ann@", "\u0430nn", "ann\n", new string('a', 255) })
             Assert.Equal(RefusalReason.Invalid, await _network.RefusalAsync(new CreateUser(none)));
         Assert.Equal(RefusalReason.Invalid, await _network.RefusalAsync(new CreateUser("bob", "\u202ebob")));
+    }
+
+    [Fact]
+    public async Task A_word_of_a_policy_means_one_user_at_most()
+    {
+        var ann = await _network.DoAsync(new CreateUser("ann", Email: "Ann@Example.com"));
+        Assert.Equal(RefusalReason.NameTaken, await _network.RefusalAsync(new CreateUser("ann@example.com")));
+        Assert.Equal(RefusalReason.NameTaken, await _network.RefusalAsync(new CreateUser("bob", Email: "ann@EXAMPLE.com")));
+        Assert.Equal(RefusalReason.NameTaken, await _network.RefusalAsync(new CreateUser("bob", Email: "ann@")));
+        Assert.Equal(RefusalReason.NameTaken, await _network.RefusalAsync(new CreateUser("bob", Email: "ann")));
+        var bob = await _network.DoAsync(new CreateUser("bob", Email: "bob@example.com"));
+        Assert.Equal(RefusalReason.NameTaken, await _network.RefusalAsync(new RenameUser(bob.Id, "ann@example.com")));
+        await _network.DoAsync(new RenameUser(ann.Id, "ann@example.com"));
+        await _network.DoAsync(new DeleteUser(ann.Id, WithNodes: false));
+        await _network.DoAsync(new RenameUser(bob.Id, "ann@example.com"));
+    }
+
+    [Fact]
+    public async Task Tags_are_given_by_their_owners_and_by_administrators_as_far_as_the_policy_knows_them()
+    {
+        var node = await _network.JoinAsync("web", new CreatePreAuthKey { User = "ann", Tags = ["tag:old"] });
+        await _network.DoAsync(new CreateUser("bob"));
+        await _network.DoAsync(new SetPolicy("""{"tagOwners": {"tag:web": ["ann@"], "tag:db": []}, "acls": []}"""));
+        await _network.DoAsync(new CreatePreAuthKey { User = "ann", Tags = ["tag:web"] });
+        Assert.Equal(RefusalReason.TagNotOwned, await _network.RefusalAsync(new CreatePreAuthKey { User = "bob", Tags = ["tag:web"] }));
+        Assert.Equal(RefusalReason.TagNotOwned, await _network.RefusalAsync(new CreatePreAuthKey { User = "ann", Tags = ["tag:db"] }));
+        await _network.DoAsync(new CreatePreAuthKey { Tags = ["tag:db"] });
+        Assert.Equal(RefusalReason.Invalid, await _network.RefusalAsync(new CreatePreAuthKey { Tags = ["tag:bd"] }));
+        Assert.Equal(RefusalReason.Invalid, await _network.RefusalAsync(new TagNode(node.Id, ["tag:bd"])));
+        Assert.Equal(["tag:db", "tag:old"], (await _network.DoAsync(new TagNode(node.Id, ["tag:old", "tag:db"]))).Tags);
     }
 
     [Fact]
