@@ -68,16 +68,25 @@ public sealed class FleetPolicy
 
     /// <summary>Whether a packet from a node's own address is let in by the node that serves an address.</summary>
     /// <param name="port">Means nothing for protocols without ports.</param>
-    public bool Allows(PolicySubject sender, IpPrefix source, PolicySubject receiver, IpPrefix destination, byte protocol, ushort port)
+    public bool Allows(PolicySubject sender, IpPrefix source, PolicySubject receiver, IpPrefix destination, byte protocol, ushort port) =>
+        RulesFor(sender, source, receiver, destination, protocol, port).Any();
+
+    /// <summary>The rules that let such a packet in; none for one that is denied.</summary>
+    /// <inheritdoc cref="Allows"/>
+    public IEnumerable<ClassRule> RulesFor(PolicySubject sender, IpPrefix source, PolicySubject receiver, IpPrefix destination, byte protocol, ushort port) =>
+        RulesBetween(sender, source, receiver, destination).Where(rule =>
+            (rule.Protocols.IsEmpty ? IpProtocols.Default : rule.Protocols).Contains(protocol)
+            && (!IpProtocols.HasPorts(protocol) || rule.Ports.IsEmpty || rule.Ports.Any(span => span.First <= port && port <= span.Last)));
+
+    /// <summary>The rules that let something in from one address to the other, whatever protocols and ports they are for.</summary>
+    public IEnumerable<ClassRule> RulesBetween(PolicySubject sender, IpPrefix source, PolicySubject receiver, IpPrefix destination)
     {
         ArgumentNullException.ThrowIfNull(sender);
         ArgumentNullException.ThrowIfNull(receiver);
         var senderClass = Program.ClassOf(sender).Id;
-        return source.IsIPv6 == destination.IsIPv6 && IngressOf(Program.ClassOf(receiver)).Any(rule =>
+        return source.IsIPv6 != destination.IsIPv6 ? [] : IngressOf(Program.ClassOf(receiver)).Where(rule =>
             rule.Classes.Contains(senderClass) && (rule.Family == IpFamily.Both || (rule.Family == IpFamily.IPv6) == source.IsIPv6)
             && (!rule.SameOwner || (sender.EffectiveOwnerId != 0 && sender.EffectiveOwnerId == receiver.EffectiveOwnerId))
-            && (rule.Protocols.IsEmpty ? IpProtocols.Default : rule.Protocols).Contains(protocol)
-            && (!IpProtocols.HasPorts(protocol) || rule.Ports.IsEmpty || rule.Ports.Any(span => span.First <= port && port <= span.Last))
             && (rule.Destinations.IsEmpty ? receiver.Addresses.Contains(destination) : rule.Destinations.Any(prefix => prefix.Contains(destination))));
     }
 

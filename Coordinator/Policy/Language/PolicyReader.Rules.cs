@@ -159,7 +159,7 @@ internal sealed partial class PolicyReader
     }
 
     /// <summary>"webserver:80,443", "*:*", "[fd00::1]:22". Null when it is wrong; without a problem when that is told already.</summary>
-    private static (Selector Target, ImmutableArray<PortSpan> Ports)? ReadDestinationWithPorts(
+    internal static (Selector Target, ImmutableArray<PortSpan> Ports)? ReadDestinationWithPorts(
         string text, PolicyPosition position, out string? problem, out string? suggestion)
     {
         string trimmed = text.Trim(), unbracketed = trimmed;

@@ -24,7 +24,8 @@ public sealed record PolicyRule(string Section, int Index, PolicyPosition Positi
     public bool NeedsPosture { get; init; }
 
     /// <summary>"acls[3] (line 12)".</summary>
-    public override string ToString() => $"{Section}[{Index}] (line {Position.Line})";
+    public override string ToString() =>
+        Position == default ? "the lack of acls and grants, which allows all" : $"{Section}[{Index}] (line {Position.Line})";
 }
 
 /// <summary>What a rule lets through: destinations by protocols and ports.</summary>

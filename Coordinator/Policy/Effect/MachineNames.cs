@@ -1,0 +1,84 @@
+using System.Globalization;
+using Mesh.Coordinator.Policy.Evaluation;
+using Mesh.Coordinator.Policy.Language;
+
+namespace Mesh.Coordinator.Policy.Effect;
+
+/// <summary>Words for a set of machines.</summary>
+/// <param name="IsPlural">They gain, rather than it gains.</param>
+internal readonly record struct MachineName(string Text, bool IsPlural);
+
+/// <summary>
+/// Names sets of machines as people do: by a tag, a group or a user that has just these; by a few of them together; by the
+/// machine's own name where there is one.
+/// </summary>
+internal sealed class MachineNames
+{
+    private const int MaxParts = 3;
+    private const int MaxSingles = 3;
+
+    private readonly IReadOnlyList<NamedSubject> _machines;
+    private readonly List<Candidate> _candidates = [];
+
+    /// <param name="documents">Whose groups may name; the first that has a group says who is in it.</param>
+    public MachineNames(IReadOnlyList<NamedSubject> machines, params ReadOnlySpan<PolicyDocument> documents)
+    {
+        _machines = machines;
+        // What stands first is preferred among names of the same machines.
+        Add("every machine", false, Enumerable.Range(0, machines.Count));
+        foreach (var tag in Indices(subject => subject.Tags)) Add(tag.Key, false, tag);
+        HashSet<string> groups = new(StringComparer.Ordinal);
+        foreach (var document in documents)
+        {
+            foreach (string group in document.Groups.Keys.Where(groups.Add))
+            {
+                var selector = new Selector(SelectorKind.Group, group, default);
+                Add($"{group}'s machines", true, Where(subject => SubjectMatch.Means(document, selector, subject)));
+            }
+        }
+        foreach (var user in Indices(subject => subject.IsTagged || subject.UserName.Length == 0 ? [] : [subject.UserName])) Add($"{user.Key}'s machines", true, user);
+        Add("tagged machines", true, Where(subject => subject.IsTagged));
+        Add("users' machines", true, Where(subject => !subject.IsTagged));
+        // The largest first; equals stay in their order.
+        _candidates = [.. _candidates.OrderByDescending(candidate => candidate.Machines.Count)];
+    }
+
+    /// <param name="machines">By index; at least one.</param>
+    public MachineName Of(IReadOnlySet<int> machines)
+    {
+        if (machines.Count == 1) return new(_machines[machines.First()].Name, false);
+        List<string> parts = [];
+        HashSet<int> rest = [.. machines];
+        foreach (var candidate in _candidates)
+        {
+            if (rest.Count == 0 || parts.Count == MaxParts) break;
+            if (candidate.Machines.Count > machines.Count || !candidate.Machines.All(machines.Contains) || candidate.Machines.Count(rest.Contains) < 2) continue;
+            rest.ExceptWith(candidate.Machines);
+            parts.Add(candidate.Name);
+            if (candidate.Machines.Count != machines.Count) continue;
+            return new(candidate.Machines.Count == _machines.Count ? candidate.Name : Counted(candidate.Name, machines.Count), candidate.IsPlural);
+        }
+        string[] singles = [.. rest.Select(machine => _machines[machine].Name).Order(StringComparer.Ordinal)];
+        if (singles.Length <= MaxSingles) parts.AddRange(singles);
+        else parts.AddRange([.. singles.Take(MaxSingles - 1), string.Create(CultureInfo.InvariantCulture, $"{singles.Length - MaxSingles + 1} more")]);
+        string text = $"{string.Join(", ", parts.Take(parts.Count - 1))} and {parts[^1]}";
+        return new(rest.Count == machines.Count && singles.Length <= MaxSingles ? text : Counted(text, machines.Count), true);
+    }
+
+    private static string Counted(string name, int machines) => string.Create(CultureInfo.InvariantCulture, $"{name} ({machines} machines)");
+
+    private void Add(string name, bool isPlural, IEnumerable<int> machines)
+    {
+        List<int> list = [.. machines];
+        if (list.Count > 1) _candidates.Add(new Candidate(name, isPlural, list));
+    }
+
+    private IEnumerable<int> Where(Func<PolicySubject, bool> condition) =>
+        Enumerable.Range(0, _machines.Count).Where(machine => condition(_machines[machine].Subject));
+
+    private IEnumerable<IGrouping<string, int>> Indices(Func<PolicySubject, IEnumerable<string>> namesOf) => _machines
+        .SelectMany((machine, index) => namesOf(machine.Subject).Select(name => (Name: name, Index: index)))
+        .GroupBy(pair => pair.Name, pair => pair.Index, StringComparer.Ordinal).OrderBy(group => group.Key, StringComparer.Ordinal);
+
+    private sealed record Candidate(string Name, bool IsPlural, List<int> Machines);
+}
