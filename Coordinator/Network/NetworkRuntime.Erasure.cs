@@ -5,7 +5,7 @@ namespace Mesh.Coordinator.Network;
 public sealed partial class NetworkRuntime
 {
     /// <summary>
-    /// Erases for good what the log says of a user who was deleted: his names and labels, keys made for him, and his nodes. The chain
+    /// Erases for good what the log says of a user who was deleted: his names and labels, keys made for him, his nodes, and policies of the past that name him. The chain
     /// still verifies. Returns the positions. Backups made before keep what they hold.
     /// </summary>
     public async Task<IReadOnlyList<long>> EraseUserAsync(string user, Actor actor, IdempotencyKey key, CancellationToken cancellationToken)
@@ -18,6 +18,12 @@ public sealed partial class NetworkRuntime
         {
             throw new CommandRefusedException(
                 RefusalReason.StillInUse, $"User {user} is in the network. Delete the user first ('mesh-coordinator users delete').");
+        }
+
+        if (data.AreNamedByPolicy(State))
+        {
+            throw new CommandRefusedException(
+                RefusalReason.StillInUse, $"The policy names {user}. Set one that does not first ('mesh-coordinator policy set').");
         }
 
         return await EraseAsync(data.ToCommand(), actor, key).ConfigureAwait(false);

@@ -24,10 +24,14 @@ public sealed partial class NetworkRuntime
             List<DataErased> erasures = [];
             var (state, head) = await ReadToHeadAsync(log, snapshot, (e, after) =>
             {
+                if (e.Payload is DataErased erased)
+                {
+                    erasures.Add(erased);
+                    states.Clear(); // Folded without what is erased, they are not what nodes were told.
+                }
+
                 states.Add(after);
                 commands.Add(e);
-                if (e.Payload is DataErased erased)
-                    erasures.Add(erased);
             }).ConfigureAwait(false);
             if (state.Id != log.Network)
                 throw HeadElsewhere();

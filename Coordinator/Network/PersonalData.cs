@@ -14,6 +14,7 @@ internal sealed class PersonalData
     private readonly HashSet<ulong> _keys = [];
     private readonly HashSet<ulong> _users = [];
     private readonly List<long> _positions = [];
+    private readonly HashSet<string> _names = new(StringComparer.OrdinalIgnoreCase);
 
     public static async Task<PersonalData> OfUserAsync(NetworkRuntime network, string user, CancellationToken cancellationToken)
     {
@@ -39,7 +40,11 @@ internal sealed class PersonalData
             switch (e.Payload)
             {
                 case UserCreated p when data._users.Contains(p.Id):
+                    data._names.UnionWith([p.Name, p.Email]);
+                    data._positions.Add(e.Header.Position);
+                    break;
                 case UserRenamed r when data._users.Contains(r.Id):
+                    data._names.Add(r.Name);
                     data._positions.Add(e.Header.Position);
                     break;
                 case NodeRegistered p when IsHis(p.OwnerId, p.User):
@@ -58,7 +63,9 @@ internal sealed class PersonalData
             }
         }
 
+        data._names.Remove("");
         await data.CollectAsync(network, cancellationToken).ConfigureAwait(false);
+        await data.CollectPoliciesAsync(network, cancellationToken).ConfigureAwait(false);
         return data;
     }
 
@@ -74,6 +81,40 @@ internal sealed class PersonalData
 
     public EraseData ToCommand() => new(
         [.. _positions.Order()], _nodes.Where(node => !node.Value.IsEmpty).ToDictionary(), _keys, _users);
+
+    /// <summary>Whether the network's policy names the person as a user, by a name that no other user has today.</summary>
+    public bool AreNamedByPolicy(NetworkState state)
+    {
+        return _names.Where(name => !state.Users.Values.Any(user => Is(user.Name, name) || Is(user.Email, name)))
+            .Select(name => name.Contains('@', StringComparison.Ordinal) ? name : name + "@")
+            .Any(name => Stands(state.Policy.Text, name) || Stands(state.Policy.Unread?.Text ?? "", name));
+
+        static bool Is(string one, string other) => one.Equals(other, StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>Policies of the past, where they hold a name in any sense: nobody needs them.</summary>
+    private async Task CollectPoliciesAsync(NetworkRuntime network, CancellationToken cancellationToken)
+    {
+        var state = network.State;
+        if (state.Policy.Unread is not null) return; // An old policy is in force, and must stay.
+        await foreach (var e in network.ReadLogAsync(cancellationToken).ConfigureAwait(false))
+            if (e.Payload is PolicySet p && e.Header.Position < state.PolicyPosition && _names.Any(name => Stands(p.Text, name))) _positions.Add(e.Header.Position);
+    }
+
+    /// <summary>Whether a word is in a text, and not as a part of a longer one.</summary>
+    private static bool Stands(string text, string word)
+    {
+        for (int at = 0; (at = text.IndexOf(word, at, StringComparison.OrdinalIgnoreCase)) >= 0; at++)
+        {
+            bool begins = at == 0 || !IsOfNames(text[at - 1]);
+            int end = at + word.Length;
+            if (begins && (word[^1] == '@' || end == text.Length || !IsOfNames(text[end]))) return true;
+        }
+
+        return false;
+
+        static bool IsOfNames(char c) => char.IsLetterOrDigit(c) || c is '.' or '_' or '+' or '-';
+    }
 
     private async Task CollectAsync(NetworkRuntime network, CancellationToken cancellationToken)
     {

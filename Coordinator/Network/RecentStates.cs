@@ -24,6 +24,15 @@ internal sealed class RecentStates(int capacity)
         }
     }
 
+    public void Clear()
+    {
+        lock (_lock)
+        {
+            Array.Clear(_ring);
+            _count = 0;
+        }
+    }
+
     /// <summary>Null when the state is not kept any more, was never published, or has another hash.</summary>
     public NetworkState? Find(LogPoint point)
     {

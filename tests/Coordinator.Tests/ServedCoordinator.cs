@@ -71,11 +71,14 @@ internal sealed class ServedCoordinator : ITestCoordinator, IAsyncDisposable
         return (await Network.Runtime.ExecuteAsync(command, Actor.System, IdempotencyKey.None)).Text!;
     }
 
-    /// <summary>A machine that has joined.</summary>
-    public async Task<TestMachine> JoinAsync(string hostname = "machine")
+    /// <summary>A machine that has joined; the user of its key is made if need be.</summary>
+    public async Task<TestMachine> JoinAsync(string hostname = "machine", CreatePreAuthKey? key = null)
     {
+        var runtime = Network.Runtime;
+        if (key is { User.Length: > 0 } && runtime.State.FindUser(key.User) is null)
+            await runtime.ExecuteAsync(new CreateUser(key.User), Actor.System, IdempotencyKey.None);
         var machine = new TestMachine(this);
-        await machine.RegisterAsync(await CreateKeyAsync(), hostname);
+        await machine.RegisterAsync(key is null ? await CreateKeyAsync() : (await runtime.ExecuteAsync(key, Actor.System, IdempotencyKey.None)).Text!, hostname);
         return machine;
     }
 

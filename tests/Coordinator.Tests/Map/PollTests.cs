@@ -46,6 +46,55 @@ public sealed class PollTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Only_whose_view_changes_hears_of_a_change()
+    {
+        const string Webs = """{"acls": [{"action": "accept", "src": ["tag:web"], "dst": ["tag:web:80"]}], "tagOwners": {"tag:web": ["ann@"], "tag:db": ["ann@"]}}""";
+        const string WebsAndDbs = """
+            {"acls": [{"action": "accept", "src": ["tag:web"], "dst": ["tag:web:80"]}, {"action": "accept", "src": ["tag:db"], "dst": ["tag:db:5432"]}],
+             "tagOwners": {"tag:web": ["ann@"], "tag:db": ["ann@"]}}
+            """;
+        await _coordinator.SetPolicyAsync(Webs);
+        using var web = await _coordinator.JoinAsync("web", new CreatePreAuthKey { Tags = ["tag:web"] });
+        using var db = await _coordinator.JoinAsync("db", new CreatePreAuthKey { Tags = ["tag:db"] });
+        using var webPoll = await web.PollAsync();
+        using var dbPoll = await db.PollAsync();
+        await webPoll.NextAsync();
+        await dbPoll.NextAsync();
+
+        await _coordinator.SetPolicyAsync(WebsAndDbs);
+        using var db2 = await _coordinator.JoinAsync("db2", new CreatePreAuthKey { Tags = ["tag:db"] });
+        await dbPoll.UntilAsync(map => map.Peers.ContainsKey(db2.NodeId));
+        var class1 = Assert.Single(dbPoll.Map.Filter.Ingress).Classes[0];
+        using var web2 = await _coordinator.JoinAsync("web2", new CreatePreAuthKey { Tags = ["tag:web"] });
+
+        // The first frame that the web server gets is about what it sees, and says nothing of a filter that is as it was.
+        var frame = await webPoll.NextAsync();
+        Assert.Equal(web2.NodeId, Assert.Single(frame!.Delta.Upserts).NodeId);
+        Assert.Null(frame.Delta.Filter);
+        Assert.Null(frame.Delta.Self);
+        Assert.NotEqual(class1, frame.Delta.Upserts[0].ClassId);
+    }
+
+    [Fact]
+    public async Task Machines_of_one_user_see_each_other_and_nobody_elses_by_autogroup_self()
+    {
+        await _coordinator.SetPolicyAsync("""{"acls": [{"action": "accept", "src": ["autogroup:member"], "dst": ["autogroup:self:*"]}]}""");
+        using var ann = await _coordinator.JoinAsync("a", new CreatePreAuthKey { User = "ann" });
+        using var bob = await _coordinator.JoinAsync("b", new CreatePreAuthKey { User = "bob" });
+        using var nobodys = await _coordinator.JoinAsync("c");
+        using var poll = await ann.PollAsync();
+        Assert.Empty((await poll.NextAsync())!.Snapshot.Peers);
+        Assert.True(Assert.Single(poll.Map.Filter.Ingress).SameOwner);
+
+        using var ann2 = await _coordinator.JoinAsync("a2", new CreatePreAuthKey { User = "ann" });
+        await poll.UntilAsync(map => map.Peers.ContainsKey(ann2.NodeId));
+        Assert.Single(poll.Map.Peers);
+        using var ofNobody = await nobodys.PollAsync();
+        Assert.Empty((await ofNobody.NextAsync())!.Snapshot.Peers);
+        Assert.Equal(ann.NodeId, Assert.Single((await (await ann2.PollAsync()).NextAsync())!.Snapshot.Peers).NodeId);
+    }
+
+    [Fact]
     public async Task A_peer_comes_reports_rotates_goes_offline_and_leaves()
     {
         await _coordinator.AllowAllAsync();

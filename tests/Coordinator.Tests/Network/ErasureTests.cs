@@ -1,5 +1,6 @@
 using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network;
+using Mesh.Coordinator.Policy;
 using Mesh.Coordinator.Tests.Log;
 using Microsoft.Extensions.Logging.Abstractions;
 using static Mesh.Coordinator.Tests.Network.TestNetwork;
@@ -51,6 +52,31 @@ public sealed class ErasureTests : IAsyncLifetime
             lines.Add(line);
         Assert.DoesNotContain(lines, line => line.Text.Contains("ann", StringComparison.Ordinal) || line.NodeName.Contains("ann", StringComparison.Ordinal));
         Assert.Equal(5, lines.Count(line => line.Erased));
+    }
+
+    [Fact]
+    public async Task Policies_of_the_past_that_name_the_person_go_and_the_one_in_force_must_not_name_him()
+    {
+        const string Naming = """{"groups": {"group:dev": ["ann@example.com", "bob@"]}, "acls": [{"action": "accept", "src": ["group:dev"], "dst": ["*:*"]}]}""";
+        await DoAsync(new CreateUser("ann", "Ann", "ann@example.com"));
+        await DoAsync(new CreateUser("bob"));
+        await DoAsync(new SetPolicy(Naming));
+        await DoAsync(new DeleteUser(_network.State.FindUser("ann")!.Id, WithNodes: true));
+        var refused = await Assert.ThrowsAsync<CommandRefusedException>(
+            () => _network.EraseUserAsync("ann", Root, IdempotencyKey.New(), TestContext.Current.CancellationToken));
+        Assert.Contains("The policy names ann", refused.Message, StringComparison.Ordinal);
+
+        var payloads = SealedPayloads(4);
+        var then = _network.State.Point;
+        await DoAsync(new SetPolicy(NetworkPolicy.AllowAllText));
+        Assert.Equal([2, 4], await _network.EraseUserAsync("ann", Root, IdempotencyKey.New(), TestContext.Current.CancellationToken));
+        Assert.All(payloads, payload => Assert.False(IsInAFile(payload)));
+        var point = _network.StateAt(_network.State.Point)!.Point;
+        var before = Describe(_network.State);
+        await ReopenAsync();
+        Assert.Equal(before, Describe(_network.State));
+        Assert.NotNull(_network.StateAt(point));
+        Assert.Null(_network.StateAt(then)); // Nobody resumes from a state that is not what he was told.
     }
 
     [Fact]

@@ -76,7 +76,7 @@ internal sealed class TestNetwork : IAsyncDisposable
     public static string Describe(NetworkState state)
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{state.Id} {state.Name} {state.Point} {state.Policy.Text} {state.PolicyPosition} {state.Settings}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"{state.Id} {state.Name} {state.Point} {state.Policy.Text} {state.Policy.Unread} {state.PolicyPosition} {state.Settings}");
         text.AppendLine(CultureInfo.InvariantCulture, $"{state.NextNodeId} {state.NextPreAuthKeyId} {state.NextUserId} {state.Addresses.Next()} {state.Addresses.Taken}");
         foreach (var node in state.Nodes.Values.OrderBy(node => node.Id))
         {

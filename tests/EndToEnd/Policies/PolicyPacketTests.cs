@@ -3,6 +3,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using Google.Protobuf;
+using Mesh.Coordinator.Map;
 using Mesh.Coordinator.Policy;
 using Mesh.Coordinator.Policy.Evaluation;
 using Mesh.Coordinator.Policy.Language;
@@ -96,7 +97,7 @@ public sealed class PolicyPacketTests(ITestOutputHelper output)
                 NodeId = viewer.Subject.Id, Name = "self", NodeKey = Key(viewer.Subject.Id), OwnerId = viewer.Subject.EffectiveOwnerId,
                 ClassId = program.ClassOf(viewer.Subject).Id.Value, Addresses = { viewer.Subject.Addresses.Select(address => ToWire(address.ToString(), true)) },
             },
-            Filter = Filter(evaluation.Fleet.IngressOf(program.ClassOf(viewer.Subject))),
+            Filter = PacketFilter.Parser.ParseFrom(FilterEntry.Encode(evaluation.Fleet.IngressOf(program.ClassOf(viewer.Subject)))),
         };
         HashSet<string> held = [];
         foreach (var node in fleet.Nodes)
@@ -117,23 +118,6 @@ public sealed class PolicyPacketTests(ITestOutputHelper output)
         if (map is null) Assert.Fail($"{viewer.Name} refuses its map: {fault}");
         return map;
     }
-
-    private static PacketFilter Filter(IEnumerable<ClassRule> rules) => new()
-    {
-        Ingress =
-        {
-            rules.Select(rule => new FilterRule
-            {
-                Classes = { rule.Classes.Select(id => id.Value) },
-                Protocols = { rule.Protocols.Select(protocol => (uint)protocol) },
-                Ports = { rule.Ports.Select(range => new PortRange { First = range.First, Last = range.Last }) },
-                Destinations = { rule.Destinations.Select(prefix => ToWire(prefix.ToString(), false)) },
-                SameOwner = rule.SameOwner,
-                Sources = { rule.Sources.Select(prefix => ToWire(prefix.ToString(), false)) },
-                IpVersion = rule.Family switch { IpFamily.IPv4 => 4u, IpFamily.IPv6 => 6u, _ => 0u },
-            }),
-        },
-    };
 
     private static Prefix ToWire(string text, bool primary)
     {
