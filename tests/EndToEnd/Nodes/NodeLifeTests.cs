@@ -53,8 +53,8 @@ public sealed class NodeLifeTests : IAsyncLifetime
         Assert.True(await _node.Host.PingsAsync(peer.Self.Address(v6: false)));
         // A map is on disk a second after it came; a kill before that costs the change, which the coordinator would bring again.
         byte[] peerKey = Convert.FromBase64String(peer.Self.NodeKey!);
-        await Wait.UntilAsync("the map with the peer is on disk", MeetDeadline,
-            () => File.ReadAllBytes(Path.Combine(_node.StateDirectory, "map.bin")).AsSpan().IndexOf(peerKey) >= 0);
+        string map = Path.Combine(_node.StateDirectory, "map.bin");
+        await Wait.UntilAsync("the map with the peer is on disk", MeetDeadline, () => File.Exists(map) && File.ReadAllBytes(map).AsSpan().IndexOf(peerKey) >= 0);
         await _coordinator.KillAsync();
         await _node.KillAsync();
 
