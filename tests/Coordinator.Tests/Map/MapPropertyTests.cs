@@ -27,7 +27,7 @@ public sealed class MapPropertyTests : IAsyncLifetime
         NetworkPolicy.AllowAllText,
         NetworkPolicy.DenyAllText,
         """{"tagOwners": {"tag:web": ["alice@"], "tag:db": ["alice@"]}, "acls": [{"action": "accept", "src": ["tag:web"], "dst": ["tag:db:5432"]}]}""",
-        """{"tagOwners": {"tag:web": ["alice@"]}, "acls": [{"action": "accept", "src": ["autogroup:member"], "dst": ["autogroup:self:*", "tag:web:443"]}]}""",
+        """{"tagOwners": {"tag:web": ["alice@"], "tag:db": ["alice@"]}, "acls": [{"action": "accept", "src": ["autogroup:member"], "dst": ["autogroup:self:*", "tag:web:443"]}]}""",
         """{"groups": {"group:dev": ["alice@"]}, "acls": [{"action": "accept", "src": ["group:dev"], "dst": ["bob@:22"]}, {"action": "accept", "src": ["bob@"], "dst": ["autogroup:self:*"]}]}""",
         """{"hosts": {"first": "100.64.0.2"}, "grants": [{"src": ["first"], "dst": ["*"], "ip": ["udp:53"]}, {"src": ["alice@"], "dst": ["alice@"], "ip": ["icmp:*"]}]}""",
     ];
