@@ -50,23 +50,7 @@ internal static partial class AdminApi
         MapNodes(app, admin);
         MapUsers(app, admin);
         MapKeys(app, admin);
-        app.MapGet("/v1/networks/{network}/policy", c =>
-            {
-                var network = Network(c, admin);
-                var state = network.Runtime.State;
-                return Tagged(c, AdminQueries.Policy(state), AdminJson.Default.PolicyModel, EntityTag.OfPolicy(state));
-            })
-            .Describe(new("getPolicy", "The policy of a network.") { Response = AdminJson.Default.PolicyModel, Tagged = true });
-        app.MapPut("/v1/networks/{network}/policy", async c =>
-            {
-                var network = Network(c, admin);
-                var state = await AdminCommands.SetPolicyAsync(c, network, await ReadAsync(c, AdminJson.Default.PolicyModel), Caller.Of(c));
-                await Tagged(c, AdminQueries.Policy(state), AdminJson.Default.PolicyModel, EntityTag.OfPolicy(state));
-            })
-            .Describe(new("setPolicy", "Replaces the policy of a network.")
-            {
-                Request = AdminJson.Default.PolicyModel, Response = AdminJson.Default.PolicyModel, Tagged = true,
-            });
+        MapPolicy(app, admin);
         MapLog(app, admin);
         MapRoot(app, admin);
     }

@@ -1,8 +1,6 @@
 using Mesh.Coordinator.Hosting;
 using Mesh.Coordinator.Network;
-using Mesh.Coordinator.Policy;
 using Mesh.Protocol.Control;
-using Microsoft.AspNetCore.Http;
 
 namespace Mesh.Coordinator.Admin;
 
@@ -57,12 +55,5 @@ internal static class AdminCommands
     {
         var key = await network.Runtime.ExecuteAsync(new RevokePreAuthKey(id), caller.Actor, caller.Key);
         return AdminQueries.Describe(key, admin.Clock.GetUtcNow());
-    }
-
-    /// <returns>A state with the policy in it.</returns>
-    public static async Task<NetworkState> SetPolicyAsync(HttpContext context, NetworkHost network, PolicyModel model, Caller caller)
-    {
-        await network.Runtime.ExecuteAsync(EntityTag.IfMatch(context, new SetPolicy(model.Text), EntityTag.OfPolicy), caller.Actor, caller.Key);
-        return network.Runtime.State;
     }
 }

@@ -138,9 +138,32 @@ internal sealed record NodeModel(
     IReadOnlyList<string> Endpoints, bool ExpiresSoon, DateTimeOffset KeyChangedAt, bool KeyRotating);
 
 /// <param name="Text">The policy in force, as it was given.</param>
-/// <param name="Kind">allow-all, deny-all or file; what a request says is not looked at.</param>
-/// <param name="Problem">Why a policy that was set since is not in force: this version does not understand it. Null as a rule.</param>
-internal sealed record PolicyModel([property: JsonRequired] string Text, string? Kind = null, string? Problem = null);
+/// <param name="Kind">"allow-all", "deny-all" or "file".</param>
+/// <param name="Etag">What If-Match takes to set another only in place of this one.</param>
+/// <param name="Position">Of the event that set it; 0 for the policy that a network is born with.</param>
+/// <param name="Problem">Why a policy that was set since is not in force: this version does not understand it. Absent as a rule.</param>
+internal sealed record PolicyModel(string Text, string Kind, string Etag, long Position, string? Problem);
+
+internal sealed record SetPolicyModel([property: JsonRequired] string Text);
+
+/// <summary>What a policy would change.</summary>
+/// <param name="MoreGains">Not listed; so are MoreLosses.</param>
+/// <param name="Complete">False when the policies differ in too much to be compared to the end.</param>
+/// <param name="Lines">The same for people.</param>
+/// <param name="Notices">What of the policy has no effect on machines.</param>
+/// <param name="Etag">Of the policy that it was compared with.</param>
+internal sealed record PolicyEffectModel(
+    IReadOnlyList<PolicyChangeModel> Gains, IReadOnlyList<PolicyChangeModel> Losses, int MoreGains, int MoreLosses, bool Complete,
+    IReadOnlyList<string> Lines, IReadOnlyList<string> Notices, string Etag);
+
+/// <param name="From">Who gains or loses: machines by tag, group, user or name; To is whom they reach, What by which protocols and ports.</param>
+/// <param name="Machines">How many gain or lose.</param>
+internal sealed record PolicyChangeModel(string From, string To, string What, int Machines);
+
+/// <param name="Allowed">For all machines that were asked about.</param>
+/// <param name="Rules">Which allow it, with their lines.</param>
+/// <param name="Reasons">Why it is not allowed, and whether the two know of each other.</param>
+internal sealed record PolicyExplanationModel(bool Allowed, string Answer, IReadOnlyList<string> Rules, IReadOnlyList<string> Reasons);
 
 /// <param name="Node">The id of the node that the event is about.</param>
 /// <param name="Erased">What it said was erased.</param>
@@ -194,6 +217,9 @@ internal sealed record NodesOutput(IReadOnlyList<NodeModel> Items, IReadOnlyList
 [JsonSerializable(typeof(CreatedKeyModel))]
 [JsonSerializable(typeof(CreateKeyModel))]
 [JsonSerializable(typeof(PolicyModel))]
+[JsonSerializable(typeof(SetPolicyModel))]
+[JsonSerializable(typeof(PolicyEffectModel))]
+[JsonSerializable(typeof(PolicyExplanationModel))]
 [JsonSerializable(typeof(VerificationModel))]
 [JsonSerializable(typeof(EraseModel))]
 [JsonSerializable(typeof(ErasedModel))]

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Metadata;
 
 namespace Mesh.Coordinator.Admin;
 
@@ -10,10 +11,13 @@ namespace Mesh.Coordinator.Admin;
 /// </summary>
 /// <param name="Id">Unique; never changes.</param>
 /// <param name="Summary">One sentence for people.</param>
-internal sealed record AdminOperation(string Id, string Summary)
+internal sealed record AdminOperation(string Id, string Summary) : IRequestSizeLimitMetadata
 {
     /// <summary>The body; null for none.</summary>
     public JsonTypeInfo? Request { get; init; }
+
+    /// <summary>Of the body, in bytes; routing holds requests to it.</summary>
+    public long? MaxRequestBodySize { get; init; } = AdminListener.BodyBytes;
 
     /// <summary>What a success answers; null for something else than JSON.</summary>
     public JsonTypeInfo? Response { get; init; }
@@ -30,7 +34,10 @@ internal sealed record AdminOperation(string Id, string Summary)
 }
 
 /// <param name="Most">Of a number: the largest; null for a text.</param>
-internal sealed record AdminQueryParameter(string Name, string Description, long Least = 0, long? Most = null);
+internal sealed record AdminQueryParameter(string Name, string Description, long Least = 0, long? Most = null)
+{
+    public bool Required { get; init; }
+}
 
 internal static class AdminOperationExtensions
 {

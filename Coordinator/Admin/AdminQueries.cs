@@ -3,7 +3,6 @@ using System.Reflection;
 using Mesh.Coordinator.Hosting;
 using Mesh.Coordinator.Log;
 using Mesh.Coordinator.Network;
-using Mesh.Coordinator.Policy;
 using Mesh.Coordinator.Presence;
 
 namespace Mesh.Coordinator.Admin;
@@ -63,8 +62,6 @@ internal static class AdminQueries
             RefusalReason.NodeUnknown, "This network has no node of that id or name; 'mesh-coordinator nodes list' shows them.") { Field = "node" };
     }
 
-    public static PolicyModel Policy(NetworkState state) => new(state.Policy.Text, Describe(state.Policy), state.Policy.Unread?.Problem.ToString());
-
     public static async Task<ListModel<EventModel>> LogAsync(
         AdminContext admin, NetworkHost network, LogQuery query, CancellationToken cancellationToken)
     {
@@ -101,19 +98,12 @@ internal static class AdminQueries
         token.Id, token.Name, token.StatusAt(now).ToString().ToLowerInvariant(), token.CreatedAt, token.CreatedBy, token.ExpiresAt, token.RevokedAt,
         token.RevokedBy);
 
-    private static string Describe(NetworkPolicy policy) => policy.Text switch
-    {
-        NetworkPolicy.AllowAllText => "allow-all",
-        NetworkPolicy.DenyAllText => "deny-all",
-        _ => "file",
-    };
-
     public static NetworkModel Describe(NetworkHost network)
     {
         var state = network.Runtime.State;
         var presence = network.Runtime.Presence.Current;
         return new NetworkModel(
-            state.Name, state.Id.ToString(), state.Position, Describe(state.Policy), state.Nodes.Count,
+            state.Name, state.Id.ToString(), state.Position, PolicyCalls.KindOf(state.Policy), state.Nodes.Count,
             presence.Nodes.Values.Count(p => p.Online), state.AddressPlan.IPv4.ToString(), state.AddressPlan.IPv6.ToString(),
             state.PurgeAt, state.Settings.ApprovalRequired, (long)(state.Settings.NodeLifetime?.TotalSeconds ?? 0),
             (long)(state.Settings.KeyRotation?.TotalSeconds ?? 0));
@@ -121,12 +111,16 @@ internal static class AdminQueries
 
     public static NodeModel Describe(Node node, NodePresence? presence, DateTimeOffset? lastSeen, DateTimeOffset now) => new(
         node.Id, node.Name, [.. node.Addresses.Select(a => a.ToString())], node.NodeKey.ToString(),
-        node.LoggedOut ? "logged-out" : !node.Approved ? "pending" : node.IsMember(now) ? "member" : "expired",
+        StateOf(node, now),
         presence?.Online ?? false, lastSeen, NullIfEmpty(node.User), node.Tags, node.Ephemeral, node.CreatedAt, node.ExpiresAt,
         node.Host.Hostname, node.Host.Os, node.Host.OsVersion, node.Host.Architecture, node.Host.MeshVersion,
         node.MachineKey.ToString(), node.PreAuthKeyId, node.ClassId.ToString(),
         presence is null ? [] : [.. presence.Endpoints.Select(e => new System.Net.IPEndPoint(e.Address, e.Port).ToString())],
         node.IsMember(now) && node.ExpiresAt - now < NetworkLimits.ExpiryWarning, node.KeyChangedAt, node.PreviousNodeKey is not null);
+
+    /// <summary>"member", "expired", "logged-out" or "pending".</summary>
+    public static string StateOf(Node node, DateTimeOffset now) =>
+        node.LoggedOut ? "logged-out" : !node.Approved ? "pending" : node.IsMember(now) ? "member" : "expired";
 
     private static string Pin(AdminContext admin) => Base64Url.EncodeToString(admin.Keys.Pin.Span);
 

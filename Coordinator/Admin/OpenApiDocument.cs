@@ -69,7 +69,7 @@ internal static class OpenApiDocument
         }
         foreach (var query in operation.Query)
         {
-            parameters.Add((JsonNode)Parameter(query.Name, "query", required: false, query.Most is { } most
+            parameters.Add((JsonNode)Parameter(query.Name, "query", query.Required, query.Most is { } most
                 ? new JsonObject { ["type"] = "integer", ["minimum"] = query.Least, ["maximum"] = most }
                 : new JsonObject { ["type"] = "string" }, query.Description));
         }

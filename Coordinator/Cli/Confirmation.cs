@@ -9,11 +9,18 @@ internal static class Confirmation
     public static bool Given(Terminal terminal, bool yes, string verb, string question)
     {
         if (yes) return true;
-        if (!terminal.IsInteractive)
-            throw new CliFailure(ExitCode.Usage, $"{verb} needs --yes when there is no terminal to ask on; nothing was changed");
+        ThrowIfNobodyToAsk(terminal, yes, verb);
         if (terminal.Confirm(question)) return true;
         terminal.Note("nothing was changed");
         return false;
+    }
+
+    /// <summary>To say so before anything else is done.</summary>
+    /// <inheritdoc cref="Given"/>
+    public static void ThrowIfNobodyToAsk(Terminal terminal, bool yes, string verb)
+    {
+        if (!yes && !terminal.IsInteractive)
+            throw new CliFailure(ExitCode.Usage, $"{verb} needs --yes when there is no terminal to ask on; nothing was changed");
     }
 
     public static System.CommandLine.Option<bool> Yes() => new("--yes") { Description = "Don't ask" };

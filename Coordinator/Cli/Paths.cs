@@ -31,6 +31,11 @@ internal static class Paths
 
     public static string Policy(string network) => Of(network, "policy");
 
+    public static string PolicyEffect(string network) => Policy(network) + "/effect";
+
+    public static string PolicyExplanation(string network, string source, string destination, string protocol) => Policy(network)
+        + $"/explain?source={Uri.EscapeDataString(source)}&destination={Uri.EscapeDataString(destination)}&protocol={Uri.EscapeDataString(protocol)}";
+
     public static string Log(string network) => Of(network, "log");
 
     private static string Of(string network, string what) => Protocol.NetworkName.IsValid(network)

@@ -97,7 +97,8 @@ internal static class PolicyFileCommands
         return command;
     }
 
-    private static void Print(Terminal terminal, PolicyRefusedException refused, bool json)
+    /// <summary>What is wrong with a policy, a line each; and on standard output with --json.</summary>
+    internal static void Print(Terminal terminal, PolicyRefusedException refused, bool json)
     {
         foreach (var problem in refused.Problems) terminal.Note($"{problem}");
         if (json)
@@ -132,7 +133,7 @@ internal static class PolicyFileCommands
     }
 
     /// <summary>A file, or standard input for -.</summary>
-    private static byte[] Read(string path)
+    internal static byte[] Read(string path)
     {
         try
         {

@@ -17,7 +17,7 @@ internal static class UsersCommand
         var network = CommonOptions.Network();
         var name = new Argument<string>("NAME") { Description = "The login, such as ann or ann@example.com: a-z, 0-9 and . _ + - @" };
         var displayName = new Option<string?>("--display-name") { Description = "A label that is shown", HelpName = "TEXT" };
-        var email = new Option<string?>("--email") { Description = "A label that is shown; the login is what counts", HelpName = "ADDRESS" };
+        var email = new Option<string?>("--email") { Description = "A policy may name the person by it, as by the login", HelpName = "ADDRESS" };
         return AdminVerb.Create(
             "create", "Adds a person. Machines join as his with a key made for him (keys create --user), or when they are approved for him (nodes approve --user).",
             "users create ann --email ann@example.com --state-dir /var/lib/mesh-coordinator", terminal,

@@ -15,15 +15,16 @@ namespace Mesh.Coordinator.Policy.Effect;
 /// </summary>
 internal sealed class EffectSearch
 {
-    /// <summary>Of groups looked at; a search that goes beyond ends, and says so.</summary>
-    private const long MaxSteps = 20_000_000;
+    /// <summary>Of groups looked at, a few seconds' worth; a search that goes beyond ends, and says so.</summary>
+    private const long MaxSteps = 50_000_000;
 
     private readonly IReadOnlyList<NamedSubject> _machines;
     private readonly Side _before;
     private readonly Side _after;
     private readonly List<Group> _groups = [];
-    private readonly Dictionary<RightsPair, ImmutableDictionary<int, Difference>> _compared = [];
-    private readonly Dictionary<(object?, object?), ImmutableArray<(AccessDifference, IndexSet)>> _told = [];
+    private readonly bool _haveBoth;
+    private readonly Dictionary<RightsPair, Comparison> _compared = [];
+    private readonly Dictionary<(Comparison?, Comparison?), ImmutableArray<(AccessDifference, IndexSet)>> _told = [];
     private long _steps;
 
     /// <param name="before">Over the machines.</param>
@@ -40,6 +41,7 @@ internal sealed class EffectSearch
             if (!known) _groups.Add(group = new Group(was, becomes, subject, []));
             group!.Machines.Add(i);
         }
+        _haveBoth = _groups.TrueForAll(group => group.Subject is { IPv4: not null, IPv6: not null });
         _before = new Side(before, _groups, group => group.Before);
         _after = new Side(after, _groups, group => group.After);
     }
@@ -70,70 +72,89 @@ internal sealed class EffectSearch
         var six = receiver.Subject.IPv6 is { } longer ? Compare(receiver, longer) : null;
         if (_told.TryGetValue((four, six), out var known)) return known;
         Dictionary<AccessDifference, List<int>> changes = [];
-        foreach (int sender in (four?.Keys ?? []).Union(six?.Keys ?? []))
+        if (four == six && _haveBoth)
         {
-            _steps++;
-            var subject = _groups[sender].Subject;
-            var byFour = subject.IPv4 is null ? null : four?.GetValueOrDefault(sender, Difference.None);
-            var bySix = subject.IPv6 is null ? null : six?.GetValueOrDefault(sender, Difference.None);
-            if (byFour is null || bySix is null || byFour == bySix)
+            foreach (var (difference, senders) in four!.Parts) Add(difference.In(IpFamily.Both), senders.AsSpan());
+        }
+        else
+        {
+            foreach (int sender in (four?.Senders ?? []).Union(six?.Senders ?? []))
             {
-                Add((byFour ?? bySix)?.In(IpFamily.Both), sender);
-                continue;
+                _steps++;
+                var subject = _groups[sender].Subject;
+                var byFour = subject.IPv4 is null ? null : four?.Of(sender);
+                var bySix = subject.IPv6 is null ? null : six?.Of(sender);
+                if (byFour is null || bySix is null || byFour == bySix)
+                {
+                    Add((byFour ?? bySix)?.In(IpFamily.Both), [sender]);
+                    continue;
+                }
+                Add(byFour.In(IpFamily.IPv4), [sender]);
+                Add(bySix.In(IpFamily.IPv6), [sender]);
             }
-            Add(byFour.In(IpFamily.IPv4), sender);
-            Add(bySix.In(IpFamily.IPv6), sender);
         }
         return _told[(four, six)] = [.. changes.Select(entry => (entry.Key, new IndexSet(entry.Value)))];
 
-        void Add(IEnumerable<AccessDifference>? differences, int sender)
+        void Add(IEnumerable<AccessDifference>? differences, ReadOnlySpan<int> senders)
         {
             foreach (var difference in differences ?? [])
             {
-                ref var senders = ref CollectionsMarshal.GetValueRefOrAddDefault(changes, difference, out _);
-                (senders ??= []).Add(sender);
+                ref var all = ref CollectionsMarshal.GetValueRefOrAddDefault(changes, difference, out _);
+                (all ??= []).AddRange(senders);
             }
         }
     }
 
-    /// <summary>What changes for each group that sends to an address of a group, for those where something does.</summary>
-    private ImmutableDictionary<int, Difference> Compare(Group receiver, IpPrefix address)
+    /// <summary>What changes for each group that sends to an address of a group.</summary>
+    private Comparison Compare(Group receiver, IpPrefix address)
     {
         var rights = new RightsPair(_before.RightsOf(receiver.Before, address), _after.RightsOf(receiver.After, address));
         return _compared.TryGetValue(rights, out var known) ? known : _compared[rights] = Compare(rights);
     }
 
-    private ImmutableDictionary<int, Difference> Compare(RightsPair rights)
+    private Comparison Compare(RightsPair rights)
     {
-        HashSet<Right> one = [.. rights.Before], other = [.. rights.After];
-        one.SymmetricExceptWith(other);
-        Dictionary<int, (List<int> Before, List<int> After)> touched = [];
-        foreach (var right in one)
-            foreach (int sender in right.Senders.Items) touched.TryAdd(sender, ([], []));
-        if (touched.Count == 0) return ImmutableDictionary<int, Difference>.Empty;
-        Gather(rights.Before, entry => entry.Before);
-        Gather(rights.After, entry => entry.After);
-        Dictionary<string, Difference> known = [];
-        var result = ImmutableDictionary.CreateBuilder<int, Difference>();
-        foreach (var (sender, (before, after)) in touched)
+        HashSet<Right> changed = [.. rights.Before];
+        changed.SymmetricExceptWith(rights.After);
+        // Each touched group comes from mark to mark as the rules that name it go by: those of the same mark are named by the same rules.
+        int[] marks = new int[_groups.Count];
+        List<int> touched = [];
+        foreach (int sender in changed.SelectMany(right => right.Senders.Items))
         {
-            // Groups that the same rules name are compared once.
-            string key = $"{string.Join(',', before)};{string.Join(',', after)}";
-            if (!known.TryGetValue(key, out var difference))
-                known[key] = difference = Difference.Between([.. before.Select(i => rights.Before[i])], [.. after.Select(i => rights.After[i])]);
-            if (difference != Difference.None) result[sender] = difference;
+            if (marks[sender] != 0) continue;
+            marks[sender] = 1;
+            touched.Add(sender);
         }
-        return result.ToImmutable();
-
-        void Gather(ImmutableArray<Right> all, Func<(List<int> Before, List<int> After), List<int>> side)
+        List<(int Earlier, int Right)> trail = [default, default];
+        Right[] all = [.. rights.Before, .. rights.After];
+        for (int i = 0; i < all.Length && touched.Count > 0; i++) Mark(i);
+        Dictionary<Difference, List<int>> parts = [];
+        foreach (var same in touched.GroupBy(sender => marks[sender]))
         {
-            for (int i = 0; i < all.Length; i++)
+            List<Right> before = [], after = [];
+            for (int mark = same.Key; mark > 1; mark = trail[mark].Earlier)
+                (trail[mark].Right < rights.Before.Length ? before : after).Add(all[trail[mark].Right]);
+            var difference = Difference.Between(before, after);
+            if (difference == Difference.None) continue;
+            ref var senders = ref CollectionsMarshal.GetValueRefOrAddDefault(parts, difference, out _);
+            (senders ??= []).AddRange(same);
+        }
+        return new Comparison([.. parts.Select(part => (part.Key, part.Value.ToImmutableArray()))]);
+
+        void Mark(int right)
+        {
+            Dictionary<int, int> next = [];
+            foreach (int sender in all[right].Senders.Items)
             {
-                foreach (int sender in all[i].Senders.Items)
+                _steps++;
+                int mark = marks[sender];
+                if (mark == 0) continue;
+                if (!next.TryGetValue(mark, out int reached))
                 {
-                    _steps++;
-                    if (touched.TryGetValue(sender, out var lists)) side(lists).Add(i);
+                    next[mark] = reached = trail.Count;
+                    trail.Add((mark, right));
                 }
+                marks[sender] = reached;
             }
         }
     }
@@ -190,6 +211,19 @@ internal sealed class EffectSearch
         }
 
         private static ServiceSet Of(IEnumerable<Right> rights, bool own) => ServiceSet.Union(rights.Where(right => own || !right.SameOwner).Select(right => right.Services));
+    }
+
+    /// <summary>The groups that send to a receiver, by what changes for them; only those for whom something does.</summary>
+    private sealed class Comparison(ImmutableArray<(Difference Difference, ImmutableArray<int> Senders)> parts)
+    {
+        private Dictionary<int, Difference>? _bySender;
+
+        public ImmutableArray<(Difference Difference, ImmutableArray<int> Senders)> Parts { get; } = parts;
+
+        public IEnumerable<int> Senders => Parts.SelectMany(part => part.Senders);
+
+        public Difference Of(int sender) => (_bySender ??= Parts.SelectMany(part => part.Senders.Select(sender => (sender, part.Difference))).ToDictionary())
+            .GetValueOrDefault(sender, Difference.None);
     }
 
     /// <summary>A policy, with its classes as groups.</summary>

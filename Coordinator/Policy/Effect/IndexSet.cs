@@ -7,11 +7,12 @@ internal sealed class IndexSet : IEquatable<IndexSet>
 {
     private readonly int _hash;
 
+    /// <param name="items">In any order, each once.</param>
     public IndexSet(IEnumerable<int> items)
     {
-        Items = [.. items.Distinct().Order()];
+        Items = [.. items.Order()];
         var hash = new HashCode();
-        foreach (int item in Items) hash.Add(item);
+        hash.AddBytes(System.Runtime.InteropServices.MemoryMarshal.AsBytes(Items.AsSpan()));
         _hash = hash.ToHashCode();
     }
 

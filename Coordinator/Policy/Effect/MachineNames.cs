@@ -48,6 +48,8 @@ internal sealed class MachineNames
     {
         if (machines.Count == 1) return new(_machines[machines.First()].Name, false);
         List<string> parts = [];
+        if (_machines.Count - machines.Count is 1 or 2 && machines.Count > MaxSingles)
+            return new($"every machine but {string.Join(" and ", Enumerable.Range(0, _machines.Count).Where(machine => !machines.Contains(machine)).Select(machine => _machines[machine].Name).Order(StringComparer.Ordinal))}", false);
         HashSet<int> rest = [.. machines];
         foreach (var candidate in _candidates)
         {

@@ -144,7 +144,10 @@ public sealed class AdminApiTests : IAsyncLifetime
             using var deep = new HttpRequestMessage(method, path) { Content = Json(new string('[', 50_000)) };
             using var refused = await _http.SendAsync(deep);
             Assert.Equal(400, (int)refused.StatusCode);
-            using var large = new HttpRequestMessage(method, path) { Content = new ByteArrayContent(new byte[AdminListener.BodyBytes + 1]) };
+            long most = path == "policy" ? PolicyCalls.BodyBytes : AdminListener.BodyBytes;
+            using var large = new HttpRequestMessage(method, path) { Content = new ByteArrayContent(new byte[most + 1]) };
+            // Or the end of the connection may overtake the answer.
+            large.Headers.ExpectContinue = true;
             using var tooLarge = await _http.SendAsync(large);
             Assert.Equal(413, TestMachine.ProblemOf(tooLarge, await tooLarge.Content.ReadAsByteArrayAsync()).Status);
         }

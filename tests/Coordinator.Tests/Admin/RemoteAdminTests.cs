@@ -191,7 +191,7 @@ public sealed class RemoteAdminTests : IAsyncLifetime
 
     private async Task<int> PutPolicyAsync(string text, string? ifMatch)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Put, "v1/networks/default/policy") { Content = JsonContent.Create(new PolicyModel(text), AdminJson.Default.PolicyModel) };
+        using var request = new HttpRequestMessage(HttpMethod.Put, "v1/networks/default/policy") { Content = JsonContent.Create(new SetPolicyModel(text), AdminJson.Default.SetPolicyModel) };
         if (ifMatch is not null) request.Headers.TryAddWithoutValidation("If-Match", ifMatch);
         using var response = await _http.SendAsync(request);
         return (int)response.StatusCode;

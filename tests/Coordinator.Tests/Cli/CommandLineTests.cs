@@ -98,9 +98,9 @@ public sealed class CommandLineTests : IAsyncLifetime
     [Fact]
     public async Task Policy_set_with_yes_sets_and_get_says_so()
     {
-        Assert.Equal("deny-all\n", (await RunAsync("policy", "get")).Output);
-        Assert.Equal("allow-all\n", (await RunAsync("policy", "set", "--allow-all", "--yes")).Output);
-        Assert.Equal("allow-all\n", (await RunAsync("policy", "get")).Output);
+        Assert.Equal(NetworkPolicy.DenyAllText + "\n", (await RunAsync("policy", "get")).Output);
+        Assert.Equal("nobody gains or loses anything\nthe policy of network default is set (allow-all)\n", (await RunAsync("policy", "set", "--allow-all", "--yes")).Output);
+        Assert.Equal(NetworkPolicy.AllowAllText + "\n", (await RunAsync("policy", "get")).Output);
         Assert.Equal(ExitCode.Usage, (await RunAsync("policy", "set", "--allow-all", "--deny-all", "--yes")).ExitCode);
         Assert.Equal(ExitCode.Usage, (await RunAsync("policy", "set", "--yes")).ExitCode);
     }
@@ -176,7 +176,7 @@ public sealed class CommandLineTests : IAsyncLifetime
         string[][] verbs =
         [
             ["serve"], ["status"], ["keys", "create"], ["keys", "list"], ["keys", "revoke"], ["nodes", "list"], ["policy", "get"],
-            ["policy", "set"], ["log", "list"], ["log", "verify"], ["log", "export"], ["log", "erase"], ["backup"], ["restore"], ["networks", "list"], ["networks", "create"], ["networks", "delete"],
+            ["policy", "set"], ["policy", "diff"], ["policy", "explain"], ["policy", "check"], ["policy", "test"], ["policy", "eval"], ["log", "list"], ["log", "verify"], ["log", "export"], ["log", "erase"], ["backup"], ["restore"], ["networks", "list"], ["networks", "create"], ["networks", "delete"],
             ["networks", "keep"], ["nodes", "show"], ["nodes", "rename"], ["nodes", "expire"], ["nodes", "delete"], ["root", "show"],
         ];
         foreach (string[] verb in verbs)

@@ -40,8 +40,10 @@ public sealed partial class VerbsBothWaysTests : IAsyncLifetime
         await SaysAsync(0, "(soon)", "nodes", "list");
         await SaysAsync(0, "1 machine(s) will expire within 14 days", "nodes", "list");
         await SaysAsync(1, "no node of that id or name", "nodes", "show", "../keys");
-        await SaysAsync(0, "deny-all", "policy", "get");
-        await SaysAsync(0, "allow-all", "policy", "set", "--allow-all", "--yes");
+        await SaysAsync(0, "{\"acls\": []}", "policy", "get");
+        await SaysAsync(0, "\"gains\": []", "policy", "diff", "--allow-all", "--json");
+        await SaysAsync(0, "allowed: www reaches itself", "policy", "explain", "www", "www:22");
+        await SaysAsync(0, "is set (allow-all)", "policy", "set", "--allow-all", "--yes");
         await SaysAsync(2, "policy set needs --yes", "policy", "set", "--deny-all");
         await SaysAsync(0, "policy set to allow-all", "log", "list");
         await SaysAsync(0, "\"payload\"", "log", "export");
@@ -110,7 +112,7 @@ public sealed partial class VerbsBothWaysTests : IAsyncLifetime
         await File.WriteAllTextAsync(file, text + "\n");
         File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         var good = await Said.ByAsync("policy", "get", "--coordinator", _coordinator.AdminAddress, "--token-file", file);
-        Assert.Equal((0, "deny-all\n", ""), (good.ExitCode, good.Output, good.Error));
+        Assert.Equal((0, "{\"acls\": []}\n", ""), (good.ExitCode, good.Output, good.Error));
         File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.OtherRead);
         Assert.Contains("chmod 600", (await Said.ByAsync("policy", "get", "--coordinator", _coordinator.AdminAddress, "--token-file", file)).Error, StringComparison.Ordinal);
         Assert.Equal(2, (await Said.ByAsync("policy", "get", "--coordinator", _coordinator.AdminAddress)).ExitCode);

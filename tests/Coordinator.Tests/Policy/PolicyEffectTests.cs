@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using System.Globalization;
 using Mesh.Coordinator.Policy;
 using Mesh.Coordinator.Policy.Effect;
@@ -82,6 +83,22 @@ public sealed class PolicyEffectTests
             """;
         string[] lines = Lines(Before, Before.Replace("tag:db:5432", "tag:db:5433", StringComparison.Ordinal), fleet);
         Assert.Equal(["tag:web (1250 machines) gains tcp/udp:5433 on tag:db (1250 machines)", "tag:web (1250 machines) loses tcp/udp:5432 on tag:db (1250 machines)"], lines);
+    }
+
+    [Theory]
+    [InlineData(DenyAll)]
+    [InlineData(AllowAll)]
+    public void A_policy_with_a_class_for_every_machine_is_compared_in_bounded_time(string before)
+    {
+        const int Users = 5_000;
+        ImmutableArray<NamedSubject> fleet = [.. Enumerable.Range(1, Users).Select(i => Machine(i, $"m{i}", $"u{i:x}"))];
+        string everybody = string.Join(',', Enumerable.Range(1, Users).Select(i => $"\"u{i:x}@\""));
+        string rules = string.Join(',', Enumerable.Range(1, Users / 2).Select(i => $$"""{"action": "accept", "src": ["u{{i:x}}@"], "dst": ["u{{2 * i:x}}@:{{i}}"]}"""));
+        string policy = $$"""{"groups": {"group:all": [{{everybody}}]}, "acls": [{"action": "accept", "src": ["group:all"], "dst": ["autogroup:self:*", "group:all:1-1024"]}, {{rules}}]}""";
+        long start = Stopwatch.GetTimestamp();
+        string[] lines = Lines(before, policy, fleet);
+        Assert.InRange(lines.Length, 1, 2 * PolicyEffect.MaxChanges + 3);
+        Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(60), $"{Stopwatch.GetElapsedTime(start)}");
     }
 
     [Fact]

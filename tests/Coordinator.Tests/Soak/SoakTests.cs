@@ -192,7 +192,7 @@ public sealed class SoakTests
         }
 
         private async Task SetPolicyAsync(AdminClient admin) => await admin.SendAsync(
-            HttpMethod.Put, Paths.Policy("default"), new PolicyModel(_isOpen ? NetworkPolicy.AllowAllText : NetworkPolicy.DenyAllText), AdminJson.Default.PolicyModel,
+            HttpMethod.Put, Paths.Policy("default"), new SetPolicyModel(_isOpen ? NetworkPolicy.AllowAllText : NetworkPolicy.DenyAllText), AdminJson.Default.SetPolicyModel,
             AdminJson.Default.PolicyModel, default);
 
         /// <summary>What a map has otherwise than the model; null for nothing.</summary>
