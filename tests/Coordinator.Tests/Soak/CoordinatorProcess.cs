@@ -32,6 +32,16 @@ internal sealed class CoordinatorProcess : ITestCoordinator, IAsyncDisposable
         lock (_said) return _up.Task;
     }
 
+    /// <summary>What the process has used since it was started last.</summary>
+    public TimeSpan ProcessorTime
+    {
+        get
+        {
+            _process!.Refresh();
+            return _process.TotalProcessorTime;
+        }
+    }
+
     public AdminClient Admin() => AdminClient.OverSocket(StateDirectory);
 
     public async Task StartAsync()
