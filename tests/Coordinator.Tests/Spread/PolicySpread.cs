@@ -108,11 +108,8 @@ internal static class PolicySpread
         """;
 
     /// <returns>The position from which the policy holds.</returns>
-    private static async Task<long> SetAsync(AdminClient admin, string text)
-    {
-        await admin.SendAsync(HttpMethod.Put, Paths.Policy("default"), new PolicyModel(text), AdminJson.Default.PolicyModel, AdminJson.Default.PolicyModel, default);
-        return (await admin.GetAsync(Paths.Network("default"), AdminJson.Default.NetworkModel, default)).Position;
-    }
+    private static async Task<long> SetAsync(AdminClient admin, string text) => (await admin.SendAsync(
+        HttpMethod.Put, Paths.Policy("default"), new SetPolicyModel(text), AdminJson.Default.SetPolicyModel, AdminJson.Default.PolicyModel, default)).Position;
 
     /// <summary>When each machine heard of a position; who did not while nobody heard anything for a second sees nothing of it.</summary>
     private static async Task<List<long>> WhoHeardAsync(List<Listener> polls, long position)
