@@ -47,12 +47,15 @@ internal sealed class ChangeTeller(IReadOnlyList<NamedSubject> machines, Machine
                 break;
         }
         HashSet<int> senders = [.. change.Senders], receivers = [.. change.Receivers];
-        var from = names.Of(senders);
+        // What a machine may do to itself is nobody's concern.
+        int self = receivers.Count == 1 ? change.Receivers[0] : -1;
+        senders.Remove(self);
+        var from = names.Of(senders, self);
         string to = whose.Length > 0 || !senders.SetEquals(receivers) ? names.Of(receivers).Text + whose
             : senders.Count == machines.Count ? "every other" : "each other";
         string what = change.Difference.Services + change.Difference.Family switch { IpFamily.IPv4 => " by IPv4", IpFamily.IPv6 => " by IPv6", _ => "" };
         string verb = (change.Difference.IsGain, from.IsPlural) switch { (true, true) => "gain", (true, false) => "gains", (false, true) => "lose", _ => "loses" };
-        return new PolicyChange(from.Text, to, what, change.Senders.Length, $"{from.Text} {verb} {what} on {to}");
+        return new PolicyChange(from.Text, to, what, senders.Count, $"{from.Text} {verb} {what} on {to}");
     }
 
     /// <summary>Whether there are pairs of one user's machines, and pairs of others.</summary>

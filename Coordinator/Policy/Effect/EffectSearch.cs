@@ -53,11 +53,14 @@ internal sealed class EffectSearch
     public IEnumerable<AccessChange> Run()
     {
         Dictionary<(AccessDifference, IndexSet), List<int>> found = [];
+        IndexSet everybody = new(Enumerable.Range(0, _groups.Count));
         for (int receiver = 0; receiver < _groups.Count && IsComplete; receiver++)
         {
-            foreach (var key in ChangesOf(_groups[receiver]))
+            foreach (var (difference, senders) in ChangesOf(_groups[receiver]))
             {
-                ref var receivers = ref CollectionsMarshal.GetValueRefOrAddDefault(found, key, out _);
+                // Of a single machine it does not matter what it may do to itself: so it is one with those for whom all others change.
+                bool allOthers = senders.Items.Length == _groups.Count - 1 && _groups[receiver].Machines.Count == 1 && senders.Items.BinarySearch(receiver) < 0;
+                ref var receivers = ref CollectionsMarshal.GetValueRefOrAddDefault(found, (difference, allOthers ? everybody : senders), out _);
                 (receivers ??= []).Add(receiver);
             }
         }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Mesh.Coordinator.Policy.Evaluation;
 using Mesh.Coordinator.Policy.Language;
 
@@ -44,30 +43,50 @@ internal sealed class MachineNames
     }
 
     /// <param name="machines">By index; at least one.</param>
-    public MachineName Of(IReadOnlySet<int> machines)
+    /// <param name="either">A machine of which it does not matter whether it is one of them; -1 for none.</param>
+    public MachineName Of(IReadOnlySet<int> machines, int either = -1)
     {
         if (machines.Count == 1) return new(_machines[machines.First()].Name, false);
+        string[] others = machines.Count < _machines.Count - 3 ? []
+            : NamesOf(Enumerable.Range(0, _machines.Count).Where(machine => machine != either && !machines.Contains(machine)));
+        if (others.Length is 1 or 2 && machines.Count > MaxSingles) return new($"every machine but {string.Join(" and ", others)}", false);
         List<string> parts = [];
-        if (_machines.Count - machines.Count is 1 or 2 && machines.Count > MaxSingles)
-            return new($"every machine but {string.Join(" and ", Enumerable.Range(0, _machines.Count).Where(machine => !machines.Contains(machine)).Select(machine => _machines[machine].Name).Order(StringComparer.Ordinal))}", false);
         HashSet<int> rest = [.. machines];
         foreach (var candidate in _candidates)
         {
-            if (rest.Count == 0 || parts.Count == MaxParts) break;
-            if (candidate.Machines.Count > machines.Count || !candidate.Machines.All(machines.Contains) || candidate.Machines.Count(rest.Contains) < 2) continue;
+            if (parts.Count == MaxParts) break;
+            if (candidate.Machines.Count > machines.Count + 1 || !candidate.Machines.All(machine => machine == either || machines.Contains(machine))
+                || candidate.Machines.Count(rest.Contains) < 2) continue;
             rest.ExceptWith(candidate.Machines);
+            if (rest.Count == 0 && parts.Count == 0)
+                return new(candidate.Machines.Count == _machines.Count ? candidate.Name : Counted(candidate.Name, machines.Count), candidate.IsPlural);
             parts.Add(candidate.Name);
-            if (candidate.Machines.Count != machines.Count) continue;
-            return new(candidate.Machines.Count == _machines.Count ? candidate.Name : Counted(candidate.Name, machines.Count), candidate.IsPlural);
+            if (rest.Count == 0) break;
         }
-        string[] singles = [.. rest.Select(machine => _machines[machine].Name).Order(StringComparer.Ordinal)];
-        if (singles.Length <= MaxSingles) parts.AddRange(singles);
-        else parts.AddRange([.. singles.Take(MaxSingles - 1), string.Create(CultureInfo.InvariantCulture, $"{singles.Length - MaxSingles + 1} more")]);
-        string text = $"{string.Join(", ", parts.Take(parts.Count - 1))} and {parts[^1]}";
-        return new(rest.Count == machines.Count && singles.Length <= MaxSingles ? text : Counted(text, machines.Count), true);
+        bool isWhole = rest.Count == machines.Count;
+        if (rest.Count > MaxSingles && SmallestWith(rest) is { } holder)
+        {
+            parts.Add($"{rest.Count} of {holder}");
+            if (isWhole) return new(parts[0], true);
+        }
+        else if (rest.Count > 0)
+        {
+            string[] singles = NamesOf(rest);
+            parts.AddRange(singles.Length <= MaxSingles ? singles : [.. singles.Take(MaxSingles - 1), $"{singles.Length - MaxSingles + 1} more"]);
+            isWhole &= singles.Length <= MaxSingles;
+        }
+        string text = parts.Count == 1 ? parts[0] : $"{string.Join(", ", parts.Take(parts.Count - 1))} and {parts[^1]}";
+        return new(isWhole ? text : Counted(text, machines.Count), true);
     }
 
-    private static string Counted(string name, int machines) => string.Create(CultureInfo.InvariantCulture, $"{name} ({machines} machines)");
+    /// <summary>"tag:web (12 machines)", "alice's machines (3)".</summary>
+    private static string Counted(string name, int machines) => $"{name} ({machines}{(name.EndsWith("machines", StringComparison.Ordinal) ? "" : " machines")})";
+
+    /// <summary>The name of the fewest machines that these are among; null when that is all there are.</summary>
+    private string? SmallestWith(HashSet<int> machines) => _candidates
+        .FindLast(candidate => candidate.Machines.Count >= machines.Count && candidate.Machines.Count < _machines.Count && candidate.Machines.Count(machines.Contains) == machines.Count)?.Name;
+
+    private string[] NamesOf(IEnumerable<int> machines) => [.. machines.Select(machine => _machines[machine].Name).Order(StringComparer.Ordinal)];
 
     private void Add(string name, bool isPlural, IEnumerable<int> machines)
     {
