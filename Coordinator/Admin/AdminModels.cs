@@ -11,9 +11,10 @@ internal sealed record StatusModel(
     IReadOnlyList<NetworkModel> Networks);
 
 /// <param name="NodeLifetimeSeconds">0 for no end; KeyRotationSeconds 0 for never.</param>
+/// <param name="PolicyProblem">As <see cref="PolicyModel.Problem"/>.</param>
 internal sealed record NetworkModel(
     string Name, string Id, long Position, string Policy, int Nodes, int Online, string Ipv4Pool, string Ipv6Prefix, DateTimeOffset? PurgeAt,
-    bool ApprovalRequired, long NodeLifetimeSeconds, long KeyRotationSeconds);
+    bool ApprovalRequired, long NodeLifetimeSeconds, long KeyRotationSeconds, string? PolicyProblem);
 
 /// <summary>A network to make. Pools that are absent are the usual ones.</summary>
 internal sealed record CreateNetworkModel([property: JsonRequired] string Name)

@@ -106,7 +106,7 @@ internal static class AdminQueries
             state.Name, state.Id.ToString(), state.Position, PolicyCalls.KindOf(state.Policy), state.Nodes.Count,
             presence.Nodes.Values.Count(p => p.Online), state.AddressPlan.IPv4.ToString(), state.AddressPlan.IPv6.ToString(),
             state.PurgeAt, state.Settings.ApprovalRequired, (long)(state.Settings.NodeLifetime?.TotalSeconds ?? 0),
-            (long)(state.Settings.KeyRotation?.TotalSeconds ?? 0));
+            (long)(state.Settings.KeyRotation?.TotalSeconds ?? 0), PolicyCalls.ProblemOf(state.Policy));
     }
 
     public static NodeModel Describe(Node node, NodePresence? presence, DateTimeOffset? lastSeen, DateTimeOffset now) => new(

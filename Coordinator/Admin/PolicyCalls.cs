@@ -17,7 +17,10 @@ internal static class PolicyCalls
     public const long BodyBytes = (6 * PolicyLimits.TextBytes) + 1024;
 
     public static PolicyModel Describe(NetworkState state) => new(
-        state.Policy.Text, KindOf(state.Policy), EntityTag.OfPolicy(state), state.PolicyPosition, state.Policy.Unread?.Problem.ToString());
+        state.Policy.Text, KindOf(state.Policy), EntityTag.OfPolicy(state), state.PolicyPosition, ProblemOf(state.Policy));
+
+    /// <summary>Why a policy that was set since is not in force; null as a rule.</summary>
+    public static string? ProblemOf(NetworkPolicy policy) => policy.Unread?.Problem.ToString();
 
     /// <summary>allow-all, deny-all or file.</summary>
     public static string KindOf(NetworkPolicy policy) => policy.Text switch

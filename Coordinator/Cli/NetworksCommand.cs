@@ -12,16 +12,21 @@ internal static class NetworksCommand
         CreateNetwork(terminal), List(terminal), Set(terminal), Delete(terminal), Keep(terminal),
     };
 
-    public static void Print(Terminal terminal, IReadOnlyList<NetworkModel> networks) => terminal.Table(
-        ["NETWORK", "POLICY", "NODES", "ONLINE", "POSITION", "IPV4", "IPV6", "APPROVAL", "EXPIRY", "KEY CHANGE", "STATE"],
-        [.. networks.Select(n => new[]
-        {
-            n.Name, n.Policy, n.Nodes.ToString(CultureInfo.InvariantCulture), n.Online.ToString(CultureInfo.InvariantCulture),
-            n.Position.ToString(CultureInfo.InvariantCulture), n.Ipv4Pool, n.Ipv6Prefix,
-            n.ApprovalRequired ? "required" : "-", Days(n.NodeLifetimeSeconds), Days(n.KeyRotationSeconds),
-            n.PurgeAt is null ? "served" : $"deleted, gone at {Terminal.Time(n.PurgeAt)}",
-        })],
-        "no networks; 'mesh-coordinator networks create NAME' makes one");
+    public static void Print(Terminal terminal, IReadOnlyList<NetworkModel> networks)
+    {
+        terminal.Table(
+            ["NETWORK", "POLICY", "NODES", "ONLINE", "POSITION", "IPV4", "IPV6", "APPROVAL", "EXPIRY", "KEY CHANGE", "STATE"],
+            [.. networks.Select(n => new[]
+            {
+                n.Name, n.Policy, n.Nodes.ToString(CultureInfo.InvariantCulture), n.Online.ToString(CultureInfo.InvariantCulture),
+                n.Position.ToString(CultureInfo.InvariantCulture), n.Ipv4Pool, n.Ipv6Prefix,
+                n.ApprovalRequired ? "required" : "-", Days(n.NodeLifetimeSeconds), Days(n.KeyRotationSeconds),
+                n.PurgeAt is null ? "served" : $"deleted, gone at {Terminal.Time(n.PurgeAt)}",
+            })],
+            "no networks; 'mesh-coordinator networks create NAME' makes one");
+        foreach (var network in networks)
+            if (network.PolicyProblem is { } problem) PolicyCommand.NoteProblem(terminal, network.Name, problem);
+    }
 
     private static Command CreateNetwork(Terminal terminal)
     {

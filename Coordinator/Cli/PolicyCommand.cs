@@ -12,6 +12,10 @@ internal static class PolicyCommand
         PolicyFileCommands.Check(terminal), PolicyFileCommands.Test(terminal), PolicyFileCommands.Eval(terminal),
     };
 
+    /// <summary>A later policy is not in force.</summary>
+    public static void NoteProblem(Terminal terminal, string network, string problem) => terminal.Note(
+        $"note: the policy last set in network {network} is not in force, and the one before it is: this version of the coordinator does not understand it: {problem}");
+
     private static Command Get(Terminal terminal)
     {
         var network = CommonOptions.Network();
@@ -24,8 +28,7 @@ internal static class PolicyCommand
                 if (json) terminal.Json(policy, AdminJson.Default.PolicyModel);
                 else if (policy.Text.EndsWith('\n')) terminal.Output.Write(policy.Text);
                 else terminal.Line(policy.Text);
-                if (policy.Problem is { } problem)
-                    terminal.Note($"note: a policy that was set since is not in force, since this version of the coordinator does not understand it: {problem}");
+                if (policy.Problem is { } problem) NoteProblem(terminal, line.GetValue(network)!, problem);
                 return ExitCode.Ok;
             },
             network);

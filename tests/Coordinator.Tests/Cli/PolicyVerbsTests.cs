@@ -150,6 +150,17 @@ public sealed class PolicyVerbsTests : IAsyncLifetime
         Assert.Contains("db-1 is no member at present (expired)", (await RunAsync("policy", "explain", "web-1", "db-1:5432")).Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_policy_that_this_version_does_not_understand_is_said_to_be_not_in_force()
+    {
+        await _coordinator.Network.Runtime.ExecuteAsync(new Unchecked("""{"fromTheFuture": 1}"""), Actor.System, IdempotencyKey.None);
+        foreach (string[] verb in (string[][])[["status"], ["networks", "list"], ["policy", "get"]])
+            Assert.Contains("the policy last set in network default is not in force, and the one before it is", (await RunAsync(verb)).Error, StringComparison.Ordinal);
+        Assert.Equal(NetworkPolicy.DenyAllText + "\n", (await RunAsync("policy", "get")).Output);
+        Assert.Equal(0, (await RunAsync("policy", "set", File, "--yes")).ExitCode);
+        Assert.Equal("", (await RunAsync("status")).Error);
+    }
+
     private async Task JoinAsync(string name, CreatePreAuthKey command)
     {
         var machine = new TestMachine(_coordinator);
@@ -171,6 +182,14 @@ public sealed class PolicyVerbsTests : IAsyncLifetime
         using var answers = new StringReader(input);
         int exitCode = await CommandLine.RunAsync([.. arguments, "--state-dir", _coordinator.StateDirectory], new Terminal(output, error, answers, isTerminal));
         return new Said(exitCode, output.ToString(), error.ToString());
+    }
+
+    /// <summary>As a later version would have set it.</summary>
+    private sealed record Unchecked(string Text) : ICommand<Done>
+    {
+        public Decision<Done> Decide(NetworkState state, DecisionContext context) => new([new Mesh.Coordinator.Network.Events.PolicySet { Text = Text }], _ => default);
+
+        public Done Recall(NetworkState state, IReadOnlyList<NetworkEvent> events) => default;
     }
 
     /// <summary>Somebody who says yes, but not before something else has happened.</summary>
