@@ -14,8 +14,15 @@ internal sealed class AdminClient : IDisposable
 {
     private const int MaxAnswerBytes = 64 * 1024 * 1024;
 
-    // What a later coordinator says beyond this version is passed over.
-    private static readonly JsonSerializerOptions Tolerant = new(AdminJson.Default.Options) { UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Skip };
+    // What a later coordinator says beyond this version is passed over; what one of another version leaves out and cannot be null is missed.
+    private static readonly JsonSerializerOptions Tolerant = new(AdminJson.Default.Options)
+    {
+        UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Skip,
+        TypeInfoResolver = AdminJson.Default.WithAddedModifier(static type =>
+        {
+            foreach (var property in type.Properties.Where(property => !property.IsGetNullable && !property.PropertyType.IsValueType)) property.IsRequired = true;
+        }),
+    };
 
     private readonly HttpClient _http;
     private readonly Func<Exception, CliFailure> _unreachable;

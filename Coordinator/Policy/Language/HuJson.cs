@@ -76,7 +76,8 @@ internal static class HuJson
         return root!;
     }
 
-    internal static string Quote(string text) => $"\"{text}\"";
+    /// <summary>As a name of the text is said back: control characters, which act on terminals, stand there as escapes.</summary>
+    internal static string Quote(string text) => $"\"{(text.Any(char.IsControl) ? string.Concat(text.Select(c => char.IsControl(c) ? $"\\u{(int)c:x4}" : $"{c}")) : text)}\"";
 
     private static string TextOf(ref Utf8JsonReader reader, PolicyPosition position)
     {

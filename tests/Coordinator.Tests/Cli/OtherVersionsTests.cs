@@ -22,7 +22,10 @@ public sealed class OtherVersionsTests
     [InlineData("9.9", 200, "application/json", """{"people":[],"items":7}""", 3, "the coordinator is of version 9.9")]
     [InlineData("0.0.1", 404, "application/problem+json", """{"type":"urn:mesh:problem:not-found","title":"x","status":404,"detail":"This coordinator has no such address."}""", 1, "the coordinator is of version 0.0.1")]
     [InlineData("9.9", 500, "text/html", "<html>", 1, "the coordinator is of version 9.9")]
-    public async Task One_of_another_version_is_understood_as_far_as_may_be_or_named(string version, int status, string type, string body, int exitCode, string words)
+    [InlineData("0.0.1", 200, "application/json", """{"preset":"deny-all"}""", 3, "the coordinator is of version 0.0.1", "policy", "get")]
+    [InlineData("0.0.1", 404, "application/problem+json", """{"type":"urn:mesh:problem:not-found","title":"x","status":404,"detail":"This coordinator has no such address."}""", 1, "the coordinator is of version 0.0.1", "policy", "set", "--allow-all", "--yes")]
+    public async Task One_of_another_version_is_understood_as_far_as_may_be_or_named(
+        string version, int status, string type, string body, int exitCode, string words, params string[] verb)
     {
         using var directory = new TemporaryDirectory();
         using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -39,7 +42,7 @@ public sealed class OtherVersionsTests
                 $"HTTP/1.1 {status} X\r\nContent-Type: {type}\r\nMesh-Version: {version}\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\nConnection: close\r\n\r\n{body}"));
             client.Shutdown(SocketShutdown.Send);
         }, TestContext.Current.CancellationToken);
-        var said = await Said.ByAsync("users", "list", "--state-dir", directory);
+        var said = await Said.ByAsync([.. verb.Length == 0 ? ["users", "list"] : verb, "--state-dir", directory]);
         await serving;
         Assert.True(said.ExitCode == exitCode, said.ToString());
         Assert.Contains(words, said.Output + said.Error, StringComparison.Ordinal);

@@ -72,6 +72,10 @@ public sealed class PolicyBoundsTests
         Assert.Equal($"tagOwners[\"{tag}\"]: {message}", Refused($"{{\"tagOwners\": {{\"{tag}\": []}}}}").Message);
 
     [Fact]
+    public void What_acts_on_a_terminal_is_said_back_as_an_escape() =>
+        Assert.Equal("unknown field: \"\\u001b[2J\"", Refused("{\"\\u001b[2J\": 1}").Message);
+
+    [Fact]
     public void Columns_are_counted_in_characters_and_not_in_bytes() =>
         Assert.Equal(new PolicyPosition(1, 14), Refused("{ /* \u00e9\u00e9\u00e9\u00e9 */ \"nix\": 1}").Position);
 

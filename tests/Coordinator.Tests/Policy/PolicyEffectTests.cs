@@ -143,7 +143,9 @@ public sealed class PolicyEffectTests
         var fleet = random.Fleet;
         NaiveNetwork was = new(before, fleet), becomes = new(after, fleet);
         ImmutableArray<NamedSubject> named = [.. fleet.Select(node => new NamedSubject(node.Id.ToString(CultureInfo.InvariantCulture), node))];
-        var changes = new EffectSearch(FleetPolicy.Of(new PolicyProgram(before), fleet), FleetPolicy.Of(new PolicyProgram(after), fleet), named).Run().ToList();
+        FleetPolicy one = FleetPolicy.Of(new PolicyProgram(before), fleet), other = FleetPolicy.Of(new PolicyProgram(after), fleet);
+        var changes = new EffectSearch(one, other, named).Run().ToList();
+        bool anyGain = false, anyLoss = false;
         for (int from = 0; from < fleet.Length; from++)
         {
             for (int to = 0; to < fleet.Length; to++)
@@ -157,6 +159,8 @@ public sealed class PolicyEffectTests
                         {
                             bool had = was.Allows(fleet[from], source, fleet[to], destination, protocol, port), has = becomes.Allows(fleet[from], source, fleet[to], destination, protocol, port);
                             if (Tells(true) != (has && !had) || Tells(false) != (had && !has)) return false;
+                            anyGain |= has && !had;
+                            anyLoss |= had && !has;
 
                             bool Tells(bool gain) => changes.Any(change => change.Difference.IsGain == gain
                                 && change.Senders.Contains(from) && change.Receivers.Contains(to) && change.Difference.Services.Contains(protocol, port)
@@ -167,7 +171,10 @@ public sealed class PolicyEffectTests
                 }
             }
         }
-        return true;
+        // Of ports that are not probed there may be more, but nothing that was found may go untold.
+        var effect = PolicyEffect.Of(one, other, named);
+        return (!anyGain || !effect.Gains.IsEmpty) && (!anyLoss || !effect.Losses.IsEmpty) && effect.IsComplete
+            && effect.Gains.Concat(effect.Losses).All(change => change.Machines > 0 && change.From.Length > 0 && change.To.Length > 0 && change.What.Length > 0);
     });
 
     private static bool SameOwner(PolicySubject one, PolicySubject other) => one.EffectiveOwnerId != 0 && one.EffectiveOwnerId == other.EffectiveOwnerId;

@@ -3,6 +3,7 @@ using Mesh.Coordinator.Policy;
 using Mesh.Coordinator.Policy.Effect;
 using Mesh.Coordinator.Policy.Explanation;
 using Mesh.Coordinator.Policy.Language;
+using Mesh.Tests;
 
 namespace Mesh.Coordinator.Tests.Policy;
 
@@ -100,6 +101,29 @@ public sealed class PolicyExplanationTests
     [InlineData("web-1", "db-1:22", "tpc", "proto name \"tpc\" not known; use protocol number 0-255 or protocol name (icmp, tcp, udp, etc.)")]
     public void A_question_about_nobody_is_not_answered(string source, string destination, string protocol, string message) =>
         Assert.Equal(message, Assert.Throws<FormatException>(() => Explain(source, destination, protocol)).Message);
+
+    [Fact]
+    public void What_is_said_to_be_allowed_is_what_the_rules_allow_pair_by_pair() => SeededProperty.Holds(RandomPolicies.Cases, random =>
+    {
+        var (document, fleet) = (PolicyDocument.Parse(random.Text), random.Fleet);
+        var naive = new NaiveNetwork(document, fleet);
+        var explainer = new PolicyExplainer(FleetPolicy.Of(new PolicyProgram(document), fleet), [.. fleet.Select(node => new NamedSubject($"node-{node.Id}", node))]);
+        foreach (var from in fleet)
+        {
+            foreach (var to in fleet.Where(to => to.Id != from.Id))
+            {
+                foreach (var (name, protocol, port) in ((string, byte, ushort)[])[("tcp", 6, 22), ("udp", 17, 53), ("icmp", 1, 0)])
+                {
+                    var explanation = explainer.Explain(PolicyQuestion.Parse($"node-{from.Id}", protocol == 1 ? $"node-{to.Id}" : $"node-{to.Id}:{port}", name));
+                    bool allowed = from.Addresses.Any(source => to.Addresses.Any(destination =>
+                        source.IsIPv6 == destination.IsIPv6 && naive.Allows(from, source, to, destination, protocol, port)));
+                    if (explanation.Allowed != allowed || explanation.Rules.IsEmpty == allowed) return false;
+                    if (!allowed && naive.Sees(from, to) == explanation.Reasons.Any(reason => reason.StartsWith("neither stands", StringComparison.Ordinal))) return false;
+                }
+            }
+        }
+        return true;
+    });
 
     private static PolicyExplanation Explain(string source, string destination, string protocol) => Explain(Policy, source, destination, protocol);
 
