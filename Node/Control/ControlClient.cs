@@ -186,7 +186,8 @@ internal sealed class ControlClient : IDisposable
     // Null: not ours to translate (a bug, the caller's cancellation, or translated already).
     private ControlException? Translate(Exception e, CancellationToken callers, CancellationToken timeout)
     {
-        if (e is ControlException || callers.IsCancellationRequested) return null;
+        // What failed by itself while the caller lost interest is no cancellation, and must not get out as a bare transport failure.
+        if (e is ControlException || (e is OperationCanceledException && callers.IsCancellationRequested)) return null;
         if (timeout.IsCancellationRequested)
             return new ControlException(ControlFailure.TimedOut, $"the coordinator {_link.Authority} did not answer within {RequestTimeout.TotalSeconds} s", e);
         if (e is InvalidProtocolBufferException or JsonException)

@@ -311,8 +311,9 @@ internal sealed partial class ControlSession
     private void BecomeRemoved()
     {
         LogRemoved();
-        Publish(_status with { Phase = ControlPhase.Removed, LastError = "this machine is no member of the network any more" });
+        // Before it is shown: who reads the state may act on it.
         _events.Removed();
+        Publish(_status with { Phase = ControlPhase.Removed, LastError = "this machine is no member of the network any more" });
     }
 
     private void BecomeExpired()
@@ -320,8 +321,8 @@ internal sealed partial class ControlSession
         if (_status.Phase == ControlPhase.Expired) return;
         LogExpired();
         _resumeToken = ByteString.Empty;
-        Publish(_status with { Phase = ControlPhase.Expired, LastError = null });
         _events.Expired();
+        Publish(_status with { Phase = ControlPhase.Expired, LastError = null });
     }
 
     private void Warn(ControlWarnings warning, bool on)

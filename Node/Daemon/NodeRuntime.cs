@@ -272,7 +272,11 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         lock (_sync)
         {
             var now = _parts.Time.GetUtcNow();
-            if (_session is not null && _map is not null && _nextExpiry <= now) Apply(_map);
+            if (_session is not null && _map is not null)
+            {
+                if (_nextExpiry <= now) Apply(_map);
+                else AwaitExpiry(now);
+            }
             if (_session is not null && _control.Phase == ControlPhase.Connected && _map is { } map && MapToTunnel.Time(map.Self.RotateKeyAtMs) <= now && now >= _nextRotation)
             {
                 _nextRotation = now + RotationRetry;
@@ -285,13 +289,19 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _verbs.WaitAsync().ConfigureAwait(false);
-        await StopSessionAsync().ConfigureAwait(false);
-        await _expiryTimer.DisposeAsync().ConfigureAwait(false);
-        await _saver.DisposeAsync().ConfigureAwait(false);
-        _paths.Dispose();
-        _machine.Dispose();
-        _keys.Dispose();
-        _verbs.Dispose();
+        try
+        {
+            await StopSessionAsync().ConfigureAwait(false);
+            await _expiryTimer.DisposeAsync().ConfigureAwait(false);
+            await _saver.DisposeAsync().ConfigureAwait(false);
+            _paths.Dispose();
+            _machine.Dispose();
+            _keys.Dispose();
+        }
+        finally
+        {
+            _verbs.Release();
+        }
     }
 
     void IControlEvents.MapChanged(NetworkMap map, bool keep)
@@ -550,14 +560,19 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
             _parts.Tunnel.SetPeers(peers, _view);
             _paths.SetPeers(MapToTunnel.Candidates(map, now));
             _nextExpiry = MapToTunnel.NextExpiry(map, now);
-            // To the moment, and not at the next tick; a far one comes nearer by ticks.
-            if (_nextExpiry - now is { } wait && wait < TimeSpan.FromDays(1)) _expiryTimer.Change(wait + TimeSpan.FromMilliseconds(1), Timeout.InfiniteTimeSpan);
+            AwaitExpiry(now);
         }
         catch (Exception e) when (e is KernelException or UserException)
         {
             // The map stands; the next one, or the next start, tries again.
             LogApplyFailed(e.Message);
         }
+    }
+
+    // Under _sync. To the moment, and not at the next tick; a far one comes nearer by ticks, and one whose timer was early is waited for again.
+    private void AwaitExpiry(DateTimeOffset now)
+    {
+        if (_nextExpiry - now is { } wait && wait < TimeSpan.FromDays(1)) _expiryTimer.Change(wait + TimeSpan.FromMilliseconds(1), Timeout.InfiniteTimeSpan);
     }
 
     // Under _sync.
