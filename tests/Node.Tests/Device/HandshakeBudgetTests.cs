@@ -4,6 +4,7 @@ using Mesh.Node.Device;
 namespace Mesh.Node.Tests.Device;
 
 /// <summary>What handshakes and idle peers may cost in memory. The figures are upper bounds with a little room; lower them when they fall.</summary>
+[Collection(WholeProcess.Name)]
 public sealed class HandshakeBudgetTests
 {
     private const long BytesPerHandshake = 6 * 1024; // both ends' together: two sessions with their replay windows, and the way there
