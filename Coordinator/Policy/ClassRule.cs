@@ -61,9 +61,11 @@ public sealed record ClassRule(ImmutableArray<ClassId> Classes)
     public string Origin { get; init; } = "";
 
     public bool Equals(ClassRule? other) =>
-        other is not null && SameOwner == other.SameOwner && Family == other.Family && Classes.AsSpan().SequenceEqual(other.Classes.AsSpan())
-        && Sources.AsSpan().SequenceEqual(other.Sources.AsSpan()) && Protocols.AsSpan().SequenceEqual(other.Protocols.AsSpan())
-        && Ports.AsSpan().SequenceEqual(other.Ports.AsSpan()) && Destinations.AsSpan().SequenceEqual(other.Destinations.AsSpan());
+        other is not null && SameOwner == other.SameOwner && Family == other.Family && Same(Classes, other.Classes) && Same(Sources, other.Sources)
+        && Same(Protocols, other.Protocols) && Same(Ports, other.Ports) && Same(Destinations, other.Destinations);
+
+    // Rules of a filter share what they are made from.
+    private static bool Same<T>(ImmutableArray<T> one, ImmutableArray<T> other) => one == other || one.AsSpan().SequenceEqual(other.AsSpan());
 
     public override int GetHashCode() => HashCode.Combine(Classes.Length, Classes.FirstOrDefault().Value, SameOwner, Ports.FirstOrDefault(), Destinations.Length);
 }

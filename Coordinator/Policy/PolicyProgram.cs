@@ -30,7 +30,6 @@ public sealed class PolicyProgram
     private readonly FactTable _facts;
     private readonly ConcurrentDictionary<FactKey, PolicyClass> _classes = new();
     private readonly ConcurrentDictionary<ClassId, PolicyClass> _classesById = new();
-    private readonly ConcurrentDictionary<(ClassId, ClassId), ClassRelation> _relations = new();
 
     public PolicyProgram(PolicyDocument document)
     {
@@ -88,60 +87,19 @@ public sealed class PolicyProgram
         return _classes.GetOrAdd(key, static (key, program) =>
         {
             var id = ClassId.Of(program._facts.MeaningOf(key.Facts));
-            return program._classesById.GetOrAdd(id, static (id, facts) => new PolicyClass(id, facts), key.Facts);
+            return program._classesById.GetOrAdd(id, static (id, state) => new PolicyClass(id, state.Facts, state.Rules), (key.Facts, program.Rules));
         }, this);
     }
 
+    /// <exception cref="ArgumentException">A class of another program: its rules are not these.</exception>
     public ClassRelation RelationOf(PolicyClass one, PolicyClass other)
     {
         ArgumentNullException.ThrowIfNull(one);
         ArgumentNullException.ThrowIfNull(other);
-        var key = one.Id.Value <= other.Id.Value ? (one.Id, other.Id) : (other.Id, one.Id);
-        if (_relations.TryGetValue(key, out var known)) return known;
-        var relation = Reaches(one, other) || Reaches(other, one) ? ClassRelation.All
-            : ReachesOwn(one, other) || ReachesOwn(other, one) ? ClassRelation.SameOwner
-            : ClassRelation.None;
-        _relations[key] = relation;
-        return relation;
+        if (one.Rules != Rules || other.Rules != Rules) throw new ArgumentException("A class of another program.");
+        if (one.Begins.Overlaps(other.Reached) || other.Begins.Overlaps(one.Reached)) return ClassRelation.All;
+        return (one.BeginsWithOwn && other.IsOwn) || (other.BeginsWithOwn && one.IsOwn) ? ClassRelation.SameOwner : ClassRelation.None;
     }
-
-    /// <summary>Whether nodes of one class, or what they route, may send anything to nodes of another, or to what they route.</summary>
-    private bool Reaches(PolicyClass from, PolicyClass to)
-    {
-        foreach (var rule in Rules)
-        {
-            var source = rule.Source.Of(from);
-            if (source == FactFlags.None) continue;
-            if (rule.HasVia)
-            {
-                if ((source & FactFlags.Own) != 0 && rule.IsVia(to) && rule.Accesses.Any(access => LeadsVia(access.Target, to))) return true;
-                continue;
-            }
-            foreach (var access in rule.Accesses)
-                if (access.Target.Of(to) != FactFlags.None) return true;
-            if (rule.Granted is { } granted && granted.Of(to) != FactFlags.None) return true;
-        }
-        return false;
-    }
-
-    private bool ReachesOwn(PolicyClass from, PolicyClass to)
-    {
-        foreach (var rule in Rules)
-        {
-            if ((rule.Source.Of(from) & FactFlags.Own) == 0) continue;
-            foreach (var access in rule.Accesses)
-                if (MeansSelf(access.Target, from, to)) return true;
-            if (rule.Granted is { } granted && MeansSelf(granted, from, to)) return true;
-        }
-        return false;
-    }
-
-    internal static bool MeansSelf(RuleSide target, PolicyClass from, PolicyClass to) =>
-        target.Self >= 0 && from[target.Self] != FactFlags.None && to[target.Self] != FactFlags.None;
-
-    /// <summary>Whether a router leads to some of a destination; its own addresses are not what a way is for.</summary>
-    internal static bool LeadsVia(RuleSide target, PolicyClass router) =>
-        target.IsExit(router) || target.Literals.Any(literal => (router[literal.Fact] & FactFlags.Routes) != 0);
 
     private static bool IsNodes(Selector selector) => selector.Kind
         is SelectorKind.Member or SelectorKind.Tagged or SelectorKind.User or SelectorKind.UserDomain or SelectorKind.Group or SelectorKind.Tag;

@@ -26,6 +26,17 @@ internal sealed record RuleSide(
     /// <summary>Whether the internet is meant, and nodes of the class lead there.</summary>
     public bool IsExit(PolicyClass nodes) => Internet >= 0 && nodes[Internet] != FactFlags.None;
 
+    /// <summary>Whether nodes of two classes are autogroup:self to each other, if their user is one.</summary>
+    public bool MeansSelf(PolicyClass from, PolicyClass to) => Self >= 0 && from[Self] != FactFlags.None && to[Self] != FactFlags.None;
+
+    /// <summary>Whether a router leads to some of it; its own addresses are not what a way is for.</summary>
+    public bool LeadsVia(PolicyClass router)
+    {
+        foreach (var (fact, _) in Literals)
+            if ((router[fact] & FactFlags.Routes) != 0) return true;
+        return IsExit(router);
+    }
+
     /// <summary>Whether some of what a router routes is meant, by its address.</summary>
     public bool Overlaps(IpPrefix route) => Everything || AnyAddress || Literals.Any(literal => literal.Prefix.Overlaps(route));
 }
@@ -41,5 +52,21 @@ internal sealed record ProgramRule(
 {
     public bool HasVia => !Via.IsEmpty;
 
+    /// <summary>"acls[3] (line 12)".</summary>
+    public string Name { get; } = Origin.ToString();
+
+    /// <summary>The facts of every side that means the source's own user.</summary>
+    public int[] Selves { get; } =
+        [.. Accesses.Select(access => access.Target).Concat(Granted is null ? [] : [Granted]).Where(side => side.Self >= 0).Select(side => side.Self).Distinct()];
+
     public bool IsVia(PolicyClass router) => router.Any(Via.AsSpan()) != FactFlags.None;
+
+    /// <summary>Whether the rule lets something through to nodes of a class, or to what they route, whoever the sender's user is.</summary>
+    public bool Leads(PolicyClass to)
+    {
+        if (HasVia && !IsVia(to)) return false;
+        foreach (var access in Accesses)
+            if (HasVia ? access.Target.LeadsVia(to) : access.Target.Of(to) != FactFlags.None) return true;
+        return false;
+    }
 }

@@ -99,7 +99,7 @@ public sealed class PolicyEvaluation
     {
         if ((rule.Source.Of(_classes[from]) & FactFlags.Own) == 0) return false;
         var target = rule.Granted!;
-        bool self = PolicyProgram.MeansSelf(target, _classes[from], _classes[to])
+        bool self = target.MeansSelf(_classes[from], _classes[to])
             && _nodes.Nodes[from].Subject.EffectiveOwnerId == _nodes.Nodes[to].Subject.EffectiveOwnerId;
         return self || (target.Of(_classes[to]) & FactFlags.Own) != 0;
     }
