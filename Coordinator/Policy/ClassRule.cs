@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Coordinator.Policy.Language;
 
 namespace Mesh.Coordinator.Policy;
 
@@ -59,6 +60,21 @@ public sealed record ClassRule(ImmutableArray<ClassId> Classes)
 
     /// <summary>The rule of the text that it comes from: "acls[3] (line 12)". Not part of what it means.</summary>
     public string Origin { get; init; } = "";
+
+    /// <param name="port">Means nothing for protocols without ports.</param>
+    public bool LetsThrough(byte protocol, ushort port) =>
+        (Protocols.IsEmpty ? IpProtocols.Default : Protocols).Contains(protocol)
+        && (!IpProtocols.HasPorts(protocol) || Ports.IsEmpty || Ports.Any(span => span.First <= port && port <= span.Last));
+
+    /// <summary>Whether <see cref="Classes"/> hold for a version of IP.</summary>
+    public bool IsFor(bool isIPv6) => Family == IpFamily.Both || (Family == IpFamily.IPv6) == isIPv6;
+
+    /// <summary>Whether an address at a node is meant.</summary>
+    public bool LeadsTo(PolicySubject receiver, IpPrefix destination)
+    {
+        ArgumentNullException.ThrowIfNull(receiver);
+        return Destinations.IsEmpty ? receiver.Addresses.Contains(destination) : Destinations.Any(prefix => prefix.Contains(destination));
+    }
 
     public bool Equals(ClassRule? other) =>
         other is not null && SameOwner == other.SameOwner && Family == other.Family && Same(Classes, other.Classes) && Same(Sources, other.Sources)

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Mesh.Coordinator.Policy.Language;
 
 namespace Mesh.Coordinator.Policy;
 
@@ -70,9 +69,7 @@ public sealed class FleetPolicy
     /// <summary>The rules that let such a packet in; none for one that is denied.</summary>
     /// <inheritdoc cref="Allows"/>
     public IEnumerable<ClassRule> RulesFor(PolicySubject sender, IpPrefix source, PolicySubject receiver, IpPrefix destination, byte protocol, ushort port) =>
-        RulesBetween(sender, source, receiver, destination).Where(rule =>
-            (rule.Protocols.IsEmpty ? IpProtocols.Default : rule.Protocols).Contains(protocol)
-            && (!IpProtocols.HasPorts(protocol) || rule.Ports.IsEmpty || rule.Ports.Any(span => span.First <= port && port <= span.Last)));
+        RulesBetween(sender, source, receiver, destination).Where(rule => rule.LetsThrough(protocol, port));
 
     /// <summary>The rules that let something in from one address to the other, whatever protocols and ports they are for.</summary>
     public IEnumerable<ClassRule> RulesBetween(PolicySubject sender, IpPrefix source, PolicySubject receiver, IpPrefix destination)
@@ -81,9 +78,9 @@ public sealed class FleetPolicy
         ArgumentNullException.ThrowIfNull(receiver);
         var senderClass = Program.ClassOf(sender).Id;
         return source.IsIPv6 != destination.IsIPv6 ? [] : IngressOf(Program.ClassOf(receiver)).Where(rule =>
-            rule.Classes.Contains(senderClass) && (rule.Family == IpFamily.Both || (rule.Family == IpFamily.IPv6) == source.IsIPv6)
+            rule.Classes.Contains(senderClass) && rule.IsFor(source.IsIPv6)
             && (!rule.SameOwner || (sender.EffectiveOwnerId != 0 && sender.EffectiveOwnerId == receiver.EffectiveOwnerId))
-            && (rule.Destinations.IsEmpty ? receiver.Addresses.Contains(destination) : rule.Destinations.Any(prefix => prefix.Contains(destination))));
+            && rule.LeadsTo(receiver, destination));
     }
 
     private FleetPolicy Change(PolicySubject subject, int by)
