@@ -54,17 +54,12 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     private ControlStatus _control = ControlStatus.Initial;
     private DateTimeOffset? _nextExpiry;
     private bool _expired;
-    private KeyRotation? _rotation;
     private DateTimeOffset _nextRotation;
-    private Task<UserException?> _rotating = Task.FromResult<UserException?>(null);
     private NodeReport? _reported;
-    private ControlSession? _session;
     private TaskCompletionSource _firstMap = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // Under _verbs:
-    private ControlClient? _client;
-    private CancellationTokenSource? _sessionEnd;
-    private Task _sessionRun = Task.CompletedTask;
+    // Changed under both:
+    private NodeSession? _session;
 
     /// <summary>Reads the state directory; touches neither tunnel nor network yet.</summary>
     /// <exception cref="UserException">The state directory is damaged.</exception>
@@ -125,7 +120,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
                     _join = join;
                     if (_map is not null) Apply(_map);
                 }
-                if (_sessionRun.IsCompleted)
+                if (_session is not { HasEnded: false })
                 {
                     await StopSessionAsync().ConfigureAwait(false);
                     StartSession(join);
@@ -203,21 +198,14 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     /// <param name="cancel">Ends the waiting; the change goes on.</param>
     public async Task<string> RotateAsync(CancellationToken cancel)
     {
-        KeyRotation rotation;
-        Task<UserException?> rotating;
+        Task changed;
         lock (_sync)
         {
             if (_join is not { NodeId: not 0 }) throw NotJoined();
-            if (_session is null) throw new UserException(ExitCode.NotUp, "the tunnel is down", "Bring it up: mesh up");
-            (rotation, rotating) = Rotate();
+            if (_session is null) throw NotUp();
+            changed = _session.ChangeKeyAsync(cancel);
         }
-        await Task.WhenAny(rotating, rotation.FirstFailure).WaitAsync(cancel).ConfigureAwait(false);
-        if (!rotating.IsCompleted)
-        {
-            var known = ControlErrors.Explain(await rotation.FirstFailure.ConfigureAwait(false));
-            throw new UserException(known.Code, known.Message, "The old key stays in use; the change is made by itself once the coordinator answers.", known);
-        }
-        if (await rotating.ConfigureAwait(false) is { } error) throw error;
+        await changed.ConfigureAwait(false);
         return _keys.Current.PublicKey.ToString();
     }
 
@@ -237,8 +225,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         lock (_sync)
         {
             if (_join is null) throw NotJoined();
-            if (_session is null || _map is null)
-                throw new UserException(ExitCode.NotUp, "the tunnel is down", "Bring it up: mesh up");
+            if (_session is null || _map is null) throw NotUp();
             return PeerLookup.Find(_map, host);
         }
     }
@@ -252,8 +239,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         lock (_sync)
         {
             if (_join is null) throw NotJoined();
-            if (_session is null || _map is null)
-                throw new UserException(ExitCode.NotUp, "the tunnel is down", "Bring it up: mesh up");
+            if (_session is null || _map is null) throw NotUp();
             return WhyExplainer.Explain(_map, _view, request);
         }
     }
@@ -280,7 +266,7 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
             if (_session is not null && _control.Phase == ControlPhase.Connected && _map is { } map && MapToTunnel.Time(map.Self.RotateKeyAtMs) <= now && now >= _nextRotation)
             {
                 _nextRotation = now + RotationRetry;
-                Rotate();
+                _session.ChangeKey();
             }
             _drops.Tell(_view, now);
         }
@@ -372,40 +358,6 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
         lock (_sync) _control = status;
     }
 
-    // Under _sync. The change ends with the session.
-    private (KeyRotation, Task<UserException?>) Rotate()
-    {
-        if (_rotation is { } running && !_rotating.IsCompleted) return (running, _rotating);
-        _rotation = new KeyRotation(_client!, _machine, _keys, ApplyKeys, _parts.Time, new Backoff(_parts.Random), _parts.Logs.CreateLogger<KeyRotation>());
-        _rotating = RotateAsync(_rotation, _sessionEnd!.Token);
-        return (_rotation, _rotating);
-    }
-
-    /// <returns>Why it could not be done; null when it was.</returns>
-    private async Task<UserException?> RotateAsync(KeyRotation rotation, CancellationToken cancel)
-    {
-        try
-        {
-            // Off this thread, whose locks the change wants.
-            await Task.Run(() => rotation.RunAsync(cancel), cancel).ConfigureAwait(false);
-            return null;
-        }
-        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
-        {
-            return new UserException(ExitCode.Failed, "the change of the node key was interrupted", "It goes on when the tunnel is up: mesh up");
-        }
-        catch (ControlException e)
-        {
-            LogNotRotated(e.Message);
-            return ControlErrors.Explain(e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            LogNotRotated(e.Message);
-            return new UserException(ExitCode.StateUnusable, $"cannot write the state directory: {e.Message}", "Make room or rights there; the old key stays in use.", e);
-        }
-    }
-
     private void ApplyKeys()
     {
         lock (_sync)
@@ -421,6 +373,8 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
     }
 
     private static UserException NotJoined() => new(ExitCode.NotUp, "this machine is in no network", "Join one: mesh up LINK");
+
+    private static UserException NotUp() => new(ExitCode.NotUp, "the tunnel is down", "Bring it up: mesh up");
 
     private static UpAnswer Answer(JoinInfo join, string name, IReadOnlyList<IPNetwork> addresses, string? code = null) =>
         new(join.Network, name, [.. addresses.Select(address => address.BaseAddress.ToString())], code);
@@ -488,56 +442,24 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
 
     private void StartSession(JoinInfo join)
     {
-        _client = new ControlClient(join.Link, _machine, _parts.Time, join.NextPin);
-        _sessionEnd = new CancellationTokenSource();
-        var session = new ControlSession(_client, _machine, _keys, join, _map, _bootId, this, _parts.Time, _parts.Random,
-            _parts.Logs.CreateLogger<ControlSession>());
         lock (_sync)
         {
-            _session = session;
+            _session = new NodeSession(_parts, _machine, _keys, join, _map, _bootId, this, ApplyKeys);
             _reported = null;
             _firstMap = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             if (join.NodeId != 0) _control = ControlStatus.Initial;
-        }
-        Report(force: true);
-        _sessionRun = RunSessionAsync(session, _sessionEnd.Token);
-        lock (_sync)
-        {
+            Report(force: true);
+            _session.Start(_failed);
             // What a crash or a stop cut short.
-            if (join.NodeId != 0 && _keys.IsChanging) Rotate();
-        }
-    }
-
-    private async Task RunSessionAsync(ControlSession session, CancellationToken cancel)
-    {
-        try
-        {
-            // Off this thread: a verb holds locks that the session's first event wants.
-            await Task.Run(() => session.RunAsync(cancel), cancel).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
-        {
-            // Stopped by a verb.
-        }
-#pragma warning disable CA1031 // Whatever ends a session unasked ends the daemon, which a supervisor starts again.
-        catch (Exception e)
-#pragma warning restore CA1031
-        {
-            _failed.TrySetException(e);
+            if (join.NodeId != 0 && _keys.IsChanging) _session.ChangeKey();
         }
     }
 
     private async Task StopSessionAsync()
     {
-        if (_sessionEnd is null) return;
-        // First, so that no change of keys begins any more.
-        lock (_sync) _session = null;
-        await _sessionEnd.CancelAsync().ConfigureAwait(false);
-        await _sessionRun.ConfigureAwait(false);
-        await _rotating.ConfigureAwait(false);
-        _sessionEnd.Dispose();
-        _client!.Dispose();
-        (_sessionEnd, _client) = (null, null);
+        NodeSession? session;
+        lock (_sync) (session, _session) = (_session, null);
+        if (session is not null) await session.DisposeAsync().ConfigureAwait(false);
     }
 
     // Under _sync.
@@ -630,9 +552,6 @@ internal sealed partial class NodeRuntime : IControlEvents, IAsyncDisposable
 
     [LoggerMessage(EventId = 2302, Level = LogLevel.Error, Message = "The map could not be applied to the tunnel: {Reason}")]
     private partial void LogApplyFailed(string reason);
-
-    [LoggerMessage(EventId = 2307, Level = LogLevel.Error, Message = "The node key could not be changed: {Reason}")]
-    private partial void LogNotRotated(string reason);
 
     [LoggerMessage(EventId = 2303, Level = LogLevel.Warning, Message = "The stored map is damaged and not used: {Reason}. The coordinator will send another")]
     private partial void LogMapDamaged(string reason);
