@@ -24,6 +24,9 @@ internal sealed partial class ControlSession
 {
     /// <summary>Two copies of one state directory would otherwise push each other out without a pause.</summary>
     private static readonly TimeSpan SupersededWait = TimeSpan.FromSeconds(60);
+
+    /// <summary>Copies that both run are heard of once a wait; a session that heard of none for this long is the only one.</summary>
+    private static readonly TimeSpan CopyGone = 3 * SupersededWait;
     private static readonly TimeSpan PendingRetry = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan ExpiredRetry = TimeSpan.FromSeconds(60);
 
@@ -41,6 +44,7 @@ internal sealed partial class ControlSession
     private ByteString _resumeToken = ByteString.Empty;
     private ControlStatus _status = ControlStatus.Initial;
     private bool _superseded;
+    private long _copySeen;
     private PinPair _pins;
 
     /// <param name="map">The last map known, or null.</param>
@@ -151,7 +155,11 @@ internal sealed partial class ControlSession
     /// <returns>Why the poll must end; null to read on.</returns>
     private string? Take(MapFrame frame)
     {
-        if (frame.FrameCase != MapFrame.FrameOneofCase.Notice) _superseded = false;
+        if (frame.FrameCase != MapFrame.FrameOneofCase.Notice)
+        {
+            _superseded = false;
+            if (_time.GetElapsedTime(_copySeen) > CopyGone) Warn(ControlWarnings.CopiedState, on: false);
+        }
         switch (frame.FrameCase)
         {
             case MapFrame.FrameOneofCase.Snapshot:
@@ -237,6 +245,7 @@ internal sealed partial class ControlSession
             case NoticeKind.DuplicateSession:
                 if (!_status.Warnings.HasFlag(ControlWarnings.CopiedState)) LogCopiedState();
                 Warn(ControlWarnings.CopiedState, on: true);
+                _copySeen = _time.GetTimestamp();
                 // Both sessions are told. The older one's poll ends now; the newer one's goes on.
                 _superseded = true;
                 return null;

@@ -103,6 +103,30 @@ public sealed class ControlSessionTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_session_that_hears_of_no_copy_for_three_minutes_takes_the_warning_back()
+    {
+        using var next = new SemaphoreSlim(0);
+        await StartAsync(async context =>
+        {
+            await TestCoordinator.WriteFrameAsync(context, Snapshot());
+            await TestCoordinator.WriteFrameAsync(context, new MapFrame { Notice = new Notice { Kind = NoticeKind.DuplicateSession } });
+            while (true)
+            {
+                await next.WaitAsync(context.RequestAborted);
+                await TestCoordinator.WriteFrameAsync(context, Snapshot());
+            }
+        });
+        await Eventually.True(() => _events.Status?.Warnings == ControlWarnings.CopiedState, "told");
+        foreach ((int maps, ControlWarnings warnings) in ((int, ControlWarnings)[])[(2, ControlWarnings.CopiedState), (3, ControlWarnings.CopiedState), (4, ControlWarnings.None)])
+        {
+            _time.Advance(TimeSpan.FromSeconds(61));
+            next.Release();
+            await Eventually.True(() => _events.Maps.Count == maps, "another frame");
+            await Eventually.True(() => _events.Status!.Warnings == warnings, "warned as it stands");
+        }
+    }
+
+    [Fact]
     public async Task A_refused_member_stops_trying()
     {
         await StartAsync(context => TestCoordinator.RefuseAsync(context, 403, ProblemType.NotRegistered));
