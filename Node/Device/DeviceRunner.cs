@@ -69,12 +69,22 @@ public sealed class DeviceRunner : IDisposable
 
     private void RunOutbound()
     {
+        var priority = new PacketPriority(TimeProvider.System, PacketPriority.IsWanted);
         while (!_stopping)
-            if (!_device.Outbound.Run()) _outboundPoller.Wait(-1);
+        {
+            if (_device.Outbound.Run())
+            {
+                priority.Ran();
+                continue;
+            }
+            _outboundPoller.Wait(-1);
+            priority.Woken();
+        }
     }
 
     private void RunInbound()
     {
+        var priority = new PacketPriority(TimeProvider.System, PacketPriority.IsWanted);
         while (!_stopping)
         {
             if (_portChanged)
@@ -83,7 +93,13 @@ public sealed class DeviceRunner : IDisposable
                 _inboundPoller.Change(1, _udp.PollFd4);
                 _inboundPoller.Change(2, _udp.PollFd6);
             }
-            if (!_device.Inbound.Run()) _inboundPoller.Wait(-1);
+            if (_device.Inbound.Run())
+            {
+                priority.Ran();
+                continue;
+            }
+            _inboundPoller.Wait(-1);
+            priority.Woken();
         }
     }
 

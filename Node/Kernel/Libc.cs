@@ -22,6 +22,10 @@ internal static unsafe partial class Libc
 
     public const int CLONE_NEWNET = 0x40000000;
 
+    public const int SCHED_OTHER = 0;
+    public const int SCHED_RR = 2;
+    public const int SCHED_RESET_ON_FORK = 0x40000000;
+
     public const int AF_UNIX = 1;
     public const int AF_INET = 2;
     public const int AF_INET6 = 10;
@@ -40,6 +44,13 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int close(int fd);
+
+    /// <param name="priority">A struct sched_param.</param>
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int sched_setscheduler(int thread, int policy, int* priority);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int sched_getscheduler(int thread);
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int dup3(int oldFd, int newFd, int flags);
