@@ -69,22 +69,17 @@ public sealed class DeviceRunner : IDisposable
 
     private void RunOutbound()
     {
-        var priority = new PacketPriority(TimeProvider.System, PacketPriority.IsWanted);
+        var pacer = new PathPacer(_outboundPoller);
         while (!_stopping)
         {
-            if (_device.Outbound.Run())
-            {
-                priority.Ran();
-                continue;
-            }
-            _outboundPoller.Wait(-1);
-            priority.Woken();
+            if (_device.Outbound.Run()) pacer.Ran(_device.Outbound.Taken);
+            else pacer.Wait();
         }
     }
 
     private void RunInbound()
     {
-        var priority = new PacketPriority(TimeProvider.System, PacketPriority.IsWanted);
+        var pacer = new PathPacer(_inboundPoller);
         while (!_stopping)
         {
             if (_portChanged)
@@ -93,13 +88,8 @@ public sealed class DeviceRunner : IDisposable
                 _inboundPoller.Change(1, _udp.PollFd4);
                 _inboundPoller.Change(2, _udp.PollFd6);
             }
-            if (_device.Inbound.Run())
-            {
-                priority.Ran();
-                continue;
-            }
-            _inboundPoller.Wait(-1);
-            priority.Woken();
+            if (_device.Inbound.Run()) pacer.Ran(_device.Inbound.Taken);
+            else pacer.Wait();
         }
     }
 

@@ -48,6 +48,9 @@ internal sealed unsafe class InboundPath : IDisposable
         _section = device.Quiescence.AddPath();
     }
 
+    /// <summary>Datagrams of the last run; those that the kernel joined count as one.</summary>
+    public int Taken { get; private set; }
+
     /// <summary>Takes the datagrams that wait, up to a batch, all the way.</summary>
     /// <returns>False when none waited.</returns>
     /// <exception cref="TunException">The interface is gone.</exception>
@@ -58,6 +61,7 @@ internal sealed unsafe class InboundPath : IDisposable
         {
             int slots = _udp.ReceiveBatch(_batch);
             if (slots == 0) return false;
+            Taken = slots;
             long now = _device.Now;
             int bytes = 0;
             for (int i = 0; i < slots; i++)

@@ -51,6 +51,9 @@ internal sealed unsafe class OutboundPath : IDisposable
         _section = device.Quiescence.AddPath();
     }
 
+    /// <summary>Packets and superpackets of the last run.</summary>
+    public int Taken { get; private set; }
+
     /// <summary>Takes the packets that wait, up to a batch, all the way.</summary>
     /// <returns>False when none waited.</returns>
     /// <exception cref="TunException">The interface is gone.</exception>
@@ -73,6 +76,7 @@ internal sealed unsafe class OutboundPath : IDisposable
                 used += (length + TransportLayout.PaddingMultiple + 63) & ~63;
             }
             Flush();
+            Taken = packets;
             return packets > 0;
         }
         finally

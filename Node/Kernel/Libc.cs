@@ -45,6 +45,9 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", SetLastError = true)]
     public static partial int close(int fd);
 
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int usleep(uint microseconds);
+
     /// <param name="priority">A struct sched_param.</param>
     [LibraryImport("libc", SetLastError = true)]
     public static partial int sched_setscheduler(int thread, int policy, int* priority);

@@ -26,6 +26,9 @@ internal sealed unsafe class Coalescer : IDisposable
 
     // A superpacket of the smallest packets stays below the kernel's limit of 1,024 parts in a writev.
     private const int MaxJoined = 512;
+
+    // Linux takes no more datagrams in one (UDP_MAX_SEGMENTS; 128 from 6.9 on) and refuses more with EINVAL.
+    private const int MaxJoinedUdp = 64;
     private const int FlowSlots = 256;
 
     private readonly ITunDevice _tun;
@@ -134,7 +137,8 @@ internal sealed unsafe class Coalescer : IDisposable
     {
         int payload = length - shape.Header;
         if (!shape.MayJoin || shape.Protocol != item.Shape.Protocol || shape.IsV4 != item.Shape.IsV4 || shape.Header != item.Shape.Header
-            || payload > item.SegmentSize || item.Total + payload > MaxTotal || item.Count == MaxJoined
+            || payload > item.SegmentSize || item.Total + payload > MaxTotal
+            || item.Count == (shape.Protocol == TransportHeader.Udp ? MaxJoinedUdp : MaxJoined)
             || !HasSameHeaders(item, packet, shape) || !shape.HasRightChecksums(packet, length))
             return false;
         if (item.Count == 1 && !item.Shape.HasRightChecksums(item.Packet, item.Length)) return false;
