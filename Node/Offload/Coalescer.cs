@@ -22,13 +22,14 @@ internal sealed unsafe class Coalescer : IDisposable
     /// <summary>Packets between two flushes.</summary>
     public const int MaxPackets = 1024;
 
+    /// <summary>A superpacket of the smallest packets stays below the kernel's limit of 1,024 parts in a writev.</summary>
+    public const int MaxJoined = 512;
+
+    /// <summary>Linux takes no more datagrams in one (UDP_MAX_SEGMENTS; 128 from 6.9 on), and refuses more with EINVAL.</summary>
+    public const int MaxJoinedUdp = 64;
+
     private const int MaxTotal = 65_535;
 
-    // A superpacket of the smallest packets stays below the kernel's limit of 1,024 parts in a writev.
-    private const int MaxJoined = 512;
-
-    // Linux takes no more datagrams in one (UDP_MAX_SEGMENTS; 128 from 6.9 on) and refuses more with EINVAL.
-    private const int MaxJoinedUdp = 64;
     private const int FlowSlots = 256;
 
     private readonly ITunDevice _tun;

@@ -32,15 +32,17 @@ public sealed unsafe class TunOffloadTests
         Assert.Equal(PlainOffload.Cut(packet, 20, header), cut);
     });
 
-    [Fact]
-    public void Superpackets_that_are_written_arrive_as_their_datagrams() => NetworkNamespace.RunWithTun(() =>
+    [Theory]
+    [InlineData(950, 100)]
+    [InlineData(2000, 10)] // more than the kernel takes in one
+    public void Superpackets_that_are_written_arrive_as_their_datagrams(int payload, int segment) => NetworkNamespace.RunWithTun(() =>
     {
         using LinuxTunDevice tun = OpenUp();
         using var coalescer = new Coalescer(tun);
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         socket.Bind(new IPEndPoint(Own, 2000));
         socket.ReceiveTimeout = 10_000;
-        var sample = SuperpacketSample.Make(new Random(1), isV4: true, isTcp: false, payload: 950, segment: 100, source: Peer.GetAddressBytes(), destination: Own.GetAddressBytes());
+        var sample = SuperpacketSample.Make(new Random(1), isV4: true, isTcp: false, payload, segment, source: Peer.GetAddressBytes(), destination: Own.GetAddressBytes());
         byte[] memory = GC.AllocateUninitializedArray<byte>(70_000, pinned: true);
         var segments = sample.Segments;
         fixed (byte* m = memory)
