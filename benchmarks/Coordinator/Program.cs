@@ -33,7 +33,19 @@ foreach (bool self in (bool[])[false, true])
         }
     }
 }
-if (json) Console.WriteLine(new JsonObject { ["seed"] = Seed, ["measurements"] = all }.ToJsonString());
+var marking = await Marking.RunAsync();
+if (json)
+{
+    var marked = marking.Select(one => new JsonObject
+    {
+        ["who"] = one.Who, ["marked"] = one.Marked, ["unit"] = "us", ["ours"] = Round(one.Cost.Microseconds), ["oursAllocatedBytes"] = Round(one.Cost.Bytes),
+    });
+    Console.WriteLine(new JsonObject { ["seed"] = Seed, ["measurements"] = all, ["marking"] = new JsonArray([.. marked]) }.ToJsonString());
+    return 0;
+}
+Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"\nA machine joins; of {Marking.Polls:N0} open polls must hear of it:\n\n| who | marked | takes | allocated |\n| --- | ---: | ---: | ---: |"));
+foreach (var (who, marked, cost) in marking)
+    Console.WriteLine($"| {who} | {marked} | {Number(cost.Microseconds)} us | {Number(cost.Bytes / 1024)} kB |");
 return 0;
 
 static void Print(Measurement measurement, Figure[] figures)
