@@ -8,11 +8,14 @@ namespace Mesh.Coordinator.Map;
 /// <summary>What the nodes of a class accept, as their maps say it. The same bytes for all of them, so they are encoded once.</summary>
 internal static class FilterEntry
 {
-    /// <summary>A <see cref="PacketFilter"/>.</summary>
+    /// <summary>
+    /// A <see cref="PacketFilter"/>. Rules beyond <see cref="ControlLimits.FilterRules"/>, which machines that came after the policy was set may
+    /// lead to, are left out and grant nothing; a node would refuse the whole map.
+    /// </summary>
     public static byte[] Encode(ImmutableArray<ClassRule> ingress)
     {
         var filter = new PacketFilter();
-        filter.Ingress.AddRange(ingress.Select(ToMessage));
+        filter.Ingress.AddRange(ingress.Take(ControlLimits.FilterRules).Select(ToMessage));
         return filter.ToByteArray();
     }
 

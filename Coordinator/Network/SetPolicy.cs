@@ -5,6 +5,7 @@ using Mesh.Coordinator.Network.Events;
 using Mesh.Coordinator.Policy;
 using Mesh.Coordinator.Policy.Evaluation;
 using Mesh.Coordinator.Policy.Language;
+using Mesh.Protocol.Control;
 
 namespace Mesh.Coordinator.Network;
 
@@ -18,8 +19,10 @@ public sealed record SetPolicy(string Text) : ICommand<Done>
     {
         try
         {
-            PolicyAcceptance.ThrowIfRefused(
-                new PolicyProgram(PolicyDocument.Parse(Text)), [.. state.Nodes.Values.OrderBy(node => node.Id).Select(state.SubjectOf)], state.Domain);
+            var program = new PolicyProgram(PolicyDocument.Parse(Text));
+            PolicySubject[] subjects = [.. state.Nodes.Values.OrderBy(node => node.Id).Select(state.SubjectOf)];
+            PolicyAcceptance.ThrowIfRefused(program, subjects, state.Domain);
+            CheckFilters(FleetPolicy.Of(program, subjects));
         }
         catch (PolicyRefusedException refused)
         {
@@ -31,6 +34,16 @@ public sealed record SetPolicy(string Text) : ICommand<Done>
         bool isSame = state.PolicyPosition != 0 && state.Policy is { Unread: null } policy && policy.Text == Text;
         IMessage[] events = isSame ? [] : [new PolicySet { Text = Text }];
         return new(events, _ => default);
+    }
+
+    private static void CheckFilters(FleetPolicy fleet)
+    {
+        int most = fleet.Classes.Select(one => fleet.IngressOf(one).Length).DefaultIfEmpty().Max();
+        if (most > ControlLimits.FilterRules)
+        {
+            throw new PolicyRefusedException(
+                default, $"a machine's filter would have {most} rules, and {ControlLimits.FilterRules} are the most", "say the same with fewer rules, by groups and tags");
+        }
     }
 
     public Done Recall(NetworkState state, IReadOnlyList<NetworkEvent> events) => default;
