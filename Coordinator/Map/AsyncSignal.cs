@@ -6,23 +6,31 @@ namespace Mesh.Coordinator.Map;
 /// "Something changed", told from any thread to one waiter. Told twice before it is heard, it is heard once. Costs no
 /// allocation a wait, which counts with ten thousand polls.
 /// <code>
-/// state      Set                    WaitAsync
+/// state      Mark                   WaitAsync
 /// Idle       → Signaled             → Waiting, the waiter sleeps
-/// Waiting    → Signaled, wakes it   (one waiter only)
+/// Waiting    → Signaled, true:      (one waiter only)
+///              Execute wakes it
 /// Signaled   stays                  → Idle, goes on at once
 /// </code>
 /// </summary>
-internal sealed class AsyncSignal : IValueTaskSource
+internal sealed class AsyncSignal : IValueTaskSource, IThreadPoolWorkItem
 {
     private const int Idle = 0, Waiting = 1, Signaled = 2;
 
-    private ManualResetValueTaskSourceCore<bool> _source = new() { RunContinuationsAsynchronously = true };
+    private ManualResetValueTaskSourceCore<bool> _source;
     private int _state;
 
+    /// <summary>Tells, and has the waiter go on on the thread pool.</summary>
     public void Set()
     {
-        if (Interlocked.Exchange(ref _state, Signaled) == Waiting) _source.SetResult(true);
+        if (Mark()) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
+
+    /// <summary>Tells. True when the waiter sleeps: then whoever marked must see to one <see cref="Execute"/>.</summary>
+    public bool Mark() => Interlocked.Exchange(ref _state, Signaled) == Waiting;
+
+    /// <summary>Lets the waiter go on, on this thread and up to where it has to wait.</summary>
+    public void Execute() => _source.SetResult(true);
 
     public ValueTask WaitAsync()
     {

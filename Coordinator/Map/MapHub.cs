@@ -288,16 +288,18 @@ internal sealed partial class MapHub : IDisposable
     private void Wake(HashSet<PollPlace> places, HashSet<ulong> viewers, bool all)
     {
         var state = Runtime.State;
+        var batch = new WakeBatch();
         lock (_sessionLock)
         {
             foreach (var session in all ? [.. _sessions.All] : viewers.Select(_sessions.Find).OfType<PollSession>().ToList())
             {
                 _sessions.Refile(session, state.FindNode(session.NodeId));
-                session.Changed();
+                batch.Add(session);
             }
-            if (all) return;
-            foreach (var session in _sessions.WhoSee(state.Policy.Program, places)) session.Changed();
+            if (!all)
+                foreach (var session in _sessions.WhoSee(state.Policy.Program, places)) batch.Add(session);
         }
+        batch.Wake();
     }
 
     [LoggerMessage(EventId = 1101, Level = LogLevel.Error,

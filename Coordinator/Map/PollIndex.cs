@@ -66,7 +66,8 @@ internal sealed class PollIndex
             }
 
             var seeing = all ? owners.Values : some.Select(owner => owners.GetValueOrDefault(owner)).OfType<HashSet<PollSession>>();
-            foreach (var session in seeing.SelectMany(sessions => sessions)) yield return session;
+            foreach (var sessions in seeing)
+                foreach (var session in sessions) yield return session;
         }
     }
 

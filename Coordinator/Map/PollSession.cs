@@ -66,6 +66,13 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
     /// <summary>Something that the node may see changed. Any thread; returns at once.</summary>
     public void Changed() => Signal(Wake.Changed);
 
+    /// <summary>As <see cref="Changed"/>; what sleeps, and is left to the caller to wake, or null.</summary>
+    public AsyncSignal? Mark()
+    {
+        Interlocked.Or(ref _wakes, (int)Wake.Changed);
+        return _signal.Mark() ? _signal : null;
+    }
+
     public void Aborted() => Signal(Wake.Aborted);
 
     /// <summary>Ends the session with a notice; Unspecified ends it without. The first reason counts.</summary>
