@@ -5,25 +5,23 @@ namespace Mesh.Node.Device;
 
 /// <summary>
 /// Waits for a packet path's work, and gives its thread its turns. A thread that runs before all others would be woken by every
-/// packet of a fast sender and do each alone; when it is woken so often, the path sleeps for
+/// packet of a fast sender and do each alone; when packets come so close that this happens, the path sleeps for
 /// <see cref="PauseMicroseconds"/> between its batches instead, as a network card holds its interrupts back. One thread.
 /// </summary>
 internal sealed class PathPacer(Poller poller)
 {
-    private const uint PauseMicroseconds = 200;
+    private const uint PauseMicroseconds = 100;
 
-    /// <summary>More waits and packets than these within <see cref="Window"/>, and the path begins to pause.</summary>
-    private const int ManyWaits = 8, ManyPackets = 64;
+    /// <summary>Waits that were over as soon as begun, in a row, before the path begins to pause.</summary>
+    private const int SoonWaits = 16;
 
     /// <summary>Packets that a pause must have gathered to be worth the next.</summary>
     private const int PauseWorth = 4;
 
-    private static readonly long Window = Stopwatch.Frequency / 1_000;
+    private static readonly long Soon = Stopwatch.Frequency * 20 / 1_000_000;
 
     private readonly PacketPriority _priority = new(TimeProvider.System, PacketPriority.IsWanted);
-    private long _windowBegan;
-    private int _waits;
-    private int _packets;
+    private int _soon;
     private int _taken;
     private bool _pauses;
 
@@ -31,7 +29,6 @@ internal sealed class PathPacer(Poller poller)
     public void Ran(int packets)
     {
         _taken += packets;
-        _packets += packets;
         _priority.Ran();
     }
 
@@ -44,14 +41,10 @@ internal sealed class PathPacer(Poller poller)
         }
         else
         {
+            long before = Stopwatch.GetTimestamp();
             poller.Wait(-1);
-            _waits++;
-            long now = Stopwatch.GetTimestamp();
-            if (now - _windowBegan > Window)
-            {
-                _pauses = _waits > ManyWaits && _packets > ManyPackets && now - _windowBegan < 2 * Window;
-                (_windowBegan, _waits, _packets) = (now, 0, 0);
-            }
+            _soon = Stopwatch.GetTimestamp() - before < Soon ? _soon + 1 : 0;
+            _pauses = _soon >= SoonWaits;
             // The first pause is on trial.
             if (_pauses) _ = Libc.usleep(PauseMicroseconds);
         }
