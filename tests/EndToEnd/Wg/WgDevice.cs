@@ -71,10 +71,12 @@ internal sealed class WgDevice
 
     public async Task LaunchAsync()
     {
+        // Both `wg` and wireguard-go take a dead device's socket away, and wireguard-go ends if `wg` did it first.
+        if (Implementation == Implementation.WireGuardGo) File.Delete($"/var/run/wireguard/{Interface}.sock");
         Process = Host.Start(Command(Implementation, Interface),
             environment: new Dictionary<string, string?> { ["WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD"] = "1" });
         await Wait.UntilAsync($"{Interface} answers", StartDeadline,
-            async () => Process.HasExited ? throw new InvalidOperationException($"It ended: {Process.Error}") : (await Host.TryAsync(["wg", "show", Interface])).ExitCode == 0,
+            async () => Process.HasExited ? throw new InvalidOperationException($"It ended: {Process.Output} {Process.Error}") : (await Host.TryAsync(["wg", "show", Interface])).ExitCode == 0,
             () => Process.Error);
     }
 
