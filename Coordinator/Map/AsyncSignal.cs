@@ -3,53 +3,60 @@ using System.Threading.Tasks.Sources;
 namespace Mesh.Coordinator.Map;
 
 /// <summary>
-/// "Something changed", told from any thread to one waiter. Told twice before it is heard, it is heard once. Costs no
-/// allocation a wait, which counts with ten thousand polls.
+/// Flags set from any thread for one waiter, in one word together with whether it sleeps. Set twice before it is heard, a flag is
+/// heard once. Costs no allocation a wait, which counts with ten thousand polls.
 /// <code>
-/// state      Mark                   WaitAsync
-/// Idle       → Signaled             → Waiting, the waiter sleeps
-/// Waiting    → Signaled, true:      (one waiter only)
-///              Execute wakes it
-/// Signaled   stays                  → Idle, goes on at once
+/// word              Set                       WaitAsync
+/// 0                 → flags                   → Waiting, the waiter sleeps
+/// flags             more flags                → 0, goes on at once with the flags
+/// Waiting           → Waiting | flags, and    (one waiter only)
+///                   the waiter is woken
+/// Waiting | flags   more flags; → 0 once the waiter has the flags
 /// </code>
 /// </summary>
-internal sealed class AsyncSignal : IValueTaskSource, IThreadPoolWorkItem
+internal sealed class AsyncSignal : IValueTaskSource<int>, IThreadPoolWorkItem
 {
-    private const int Idle = 0, Waiting = 1, Signaled = 2;
+    private const int Waiting = int.MinValue;
 
     private ManualResetValueTaskSourceCore<bool> _source;
-    private int _state;
+    private int _word;
 
-    /// <summary>Tells, and has the waiter go on on the thread pool.</summary>
-    public void Set()
+    /// <summary>Sets flags, and has the waiter go on on the thread pool.</summary>
+    public void Set(int flags)
     {
-        if (Mark()) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        if (WakesWaiter(flags)) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
-    /// <summary>Tells. True when the waiter sleeps: then whoever marked must see to one <see cref="Execute"/>.</summary>
-    public bool Mark() => Interlocked.Exchange(ref _state, Signaled) == Waiting;
-
-    /// <summary>Lets the waiter go on, on this thread and up to where it has to wait.</summary>
-    public void Execute() => _source.SetResult(true);
-
-    public ValueTask WaitAsync()
+    /// <summary>Sets flags, and has the waiter go on on this thread, up to where it has to wait.</summary>
+    public void SetHere(int flags)
     {
-        if (Interlocked.CompareExchange(ref _state, Idle, Signaled) == Signaled) return ValueTask.CompletedTask;
-        _source.Reset();
-        if (Interlocked.CompareExchange(ref _state, Waiting, Idle) == Idle) return new ValueTask(this, _source.Version);
-        Volatile.Write(ref _state, Idle);
-        return ValueTask.CompletedTask;
+        if (WakesWaiter(flags)) _source.SetResult(true);
     }
 
-    void IValueTaskSource.GetResult(short token)
+    /// <summary>Returns, and clears, the flags once there are any.</summary>
+    public ValueTask<int> WaitAsync()
+    {
+        if (Volatile.Read(ref _word) == 0)
+        {
+            _source.Reset();
+            if (Interlocked.CompareExchange(ref _word, Waiting, 0) == 0) return new ValueTask<int>(this, _source.Version);
+        }
+        return new ValueTask<int>(Interlocked.Exchange(ref _word, 0));
+    }
+
+    void IThreadPoolWorkItem.Execute() => _source.SetResult(true);
+
+    int IValueTaskSource<int>.GetResult(short token)
     {
         _source.GetResult(token);
-        // Whoever set the signal again meanwhile has done so before the waiter looks at what changed.
-        Volatile.Write(ref _state, Idle);
+        return Interlocked.Exchange(ref _word, 0) & ~Waiting;
     }
 
-    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _source.GetStatus(token);
+    ValueTaskSourceStatus IValueTaskSource<int>.GetStatus(short token) => _source.GetStatus(token);
 
-    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+    void IValueTaskSource<int>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _source.OnCompleted(continuation, state, token, flags);
+
+    // The first of those who find the waiter asleep.
+    private bool WakesWaiter(int flags) => Interlocked.Or(ref _word, flags) == Waiting;
 }

@@ -19,7 +19,7 @@ namespace Mesh.Coordinator.Map;
 ///   log event ──▶ places of the nodes it touched  ─┐  gathered; one worker at a time wakes the
 ///   presence  ──▶ place of the node               ─┴▶ polls whose class sees one of these ──▶ each poll computes its delta
 /// </code>
-/// Costs one flag a poll that must hear of a change, and one timer for all of them together.
+/// Costs one reference a poll that must hear of a change, and one timer for all of them together.
 /// </summary>
 internal sealed partial class MapHub : IDisposable
 {
@@ -196,11 +196,9 @@ internal sealed partial class MapHub : IDisposable
     {
         PollSession[] open;
         lock (_sessionLock) open = [.. _sessions.All];
-        foreach (var session in open)
-        {
-            if (session.Root is null || ReferenceEquals(session.Root, _keys!.Root)) session.Changed();
-            else session.Leave();
-        }
+        var staying = open.ToLookup(session => session.Root is null || ReferenceEquals(session.Root, _keys!.Root));
+        new WakeBatch([.. staying[true]]).Start();
+        foreach (var session in staying[false]) session.Leave();
     }
 
     private void Tick()
@@ -288,18 +286,14 @@ internal sealed partial class MapHub : IDisposable
     private void Wake(HashSet<PollPlace> places, HashSet<ulong> viewers, bool all)
     {
         var state = Runtime.State;
-        var batch = new WakeBatch();
+        List<PollSession> told;
         lock (_sessionLock)
         {
-            foreach (var session in all ? [.. _sessions.All] : viewers.Select(_sessions.Find).OfType<PollSession>().ToList())
-            {
-                _sessions.Refile(session, state.FindNode(session.NodeId));
-                batch.Add(session);
-            }
-            if (!all)
-                foreach (var session in _sessions.WhoSee(state.Policy.Program, places)) batch.Add(session);
+            told = all ? [.. _sessions.All] : [.. viewers.Select(_sessions.Find).OfType<PollSession>()];
+            foreach (var session in told) _sessions.Refile(session, state.FindNode(session.NodeId));
+            if (!all) _sessions.ListWhoSee(state.Policy.Program, places, told);
         }
-        batch.Wake();
+        new WakeBatch(told).Start();
     }
 
     [LoggerMessage(EventId = 1101, Level = LogLevel.Error,

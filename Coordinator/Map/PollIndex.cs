@@ -10,13 +10,15 @@ internal readonly record struct PollPlace(ClassId Class, ulong OwnerId)
 }
 
 /// <summary>
-/// The open polls of a network: by node, and by class and owner of their nodes, so that finding who sees a node takes a look at
-/// each class and not at each poll. Not thread-safe.
+/// The open polls of a network: by node, by class, and by class and owner of their nodes, so that finding who sees a node takes a look
+/// at each class and not at each poll. Not thread-safe.
 /// </summary>
 internal sealed class PollIndex
 {
     private readonly Dictionary<ulong, PollSession> _byNode = [];
-    private readonly Dictionary<ClassId, Dictionary<ulong, HashSet<PollSession>>> _byClass = [];
+    // A list is copied whole without a look at any session, whose memory is nobody's at hand; a session knows its place in it.
+    private readonly Dictionary<ClassId, List<PollSession>> _byClass = [];
+    private readonly Dictionary<PollPlace, HashSet<PollSession>> _byPlace = [];
 
     public int Count => _byNode.Count;
 
@@ -48,43 +50,50 @@ internal sealed class PollIndex
         File(session, place);
     }
 
-    /// <summary>The polls whose nodes may see any node at these places; some more than once.</summary>
+    /// <summary>Lists the polls whose nodes may see any node at these places, each once.</summary>
     /// <param name="program">Classes that it does not know are of another policy: at a change of policy everybody looks.</param>
-    public IEnumerable<PollSession> WhoSee(PolicyProgram program, IReadOnlyCollection<PollPlace> places)
+    public void ListWhoSee(PolicyProgram program, IReadOnlyCollection<PollPlace> places, List<PollSession> seeing)
     {
-        foreach (var (viewerId, owners) in _byClass)
+        HashSet<ulong> owners = [];
+        foreach (var (viewerId, sessions) in _byClass)
         {
             if (program.Find(viewerId) is not { } viewer) continue;
             bool all = false;
-            HashSet<ulong> some = [];
+            owners.Clear();
             foreach (var (touchedId, owner) in places)
             {
                 if (program.Find(touchedId) is not { } touched) continue;
                 var relation = program.RelationOf(viewer, touched);
                 if (all = relation == ClassRelation.All) break;
-                if (relation == ClassRelation.SameOwner) some.Add(owner);
+                if (relation == ClassRelation.SameOwner) owners.Add(owner);
             }
 
-            var seeing = all ? owners.Values : some.Select(owner => owners.GetValueOrDefault(owner)).OfType<HashSet<PollSession>>();
-            foreach (var sessions in seeing)
-                foreach (var session in sessions) yield return session;
+            if (all) seeing.AddRange(sessions);
+            else
+                foreach (ulong owner in owners)
+                    if (_byPlace.TryGetValue(new PollPlace(viewerId, owner), out var own)) seeing.AddRange(own);
         }
     }
 
     private void File(PollSession session, PollPlace place)
     {
         session.Place = place;
-        if (!_byClass.TryGetValue(place.Class, out var owners)) _byClass[place.Class] = owners = [];
-        if (!owners.TryGetValue(place.OwnerId, out var filed)) owners[place.OwnerId] = filed = [];
-        filed.Add(session);
+        if (!_byClass.TryGetValue(place.Class, out var ofClass)) _byClass[place.Class] = ofClass = [];
+        session.IndexInClass = ofClass.Count;
+        ofClass.Add(session);
+        if (!_byPlace.TryGetValue(place, out var atPlace)) _byPlace[place] = atPlace = [];
+        atPlace.Add(session);
     }
 
     private void Unfile(PollSession session)
     {
-        var owners = _byClass[session.Place.Class];
-        var filed = owners[session.Place.OwnerId];
-        filed.Remove(session);
-        if (filed.Count == 0) owners.Remove(session.Place.OwnerId);
-        if (owners.Count == 0) _byClass.Remove(session.Place.Class);
+        var ofClass = _byClass[session.Place.Class];
+        var last = ofClass[^1];
+        (ofClass[session.IndexInClass], last.IndexInClass) = (last, session.IndexInClass);
+        ofClass.RemoveAt(ofClass.Count - 1);
+        if (ofClass.Count == 0) _byClass.Remove(session.Place.Class);
+        var atPlace = _byPlace[session.Place];
+        atPlace.Remove(session);
+        if (atPlace.Count == 0) _byPlace.Remove(session.Place);
     }
 }

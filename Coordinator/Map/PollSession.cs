@@ -30,7 +30,6 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
     private readonly FrameWriter _writer = new(output, hub.Clock);
     private readonly Lock _reachLock = new();
     private readonly Dictionary<ulong, Reach> _reaches = [];
-    private int _wakes;
     private int _end;
     private long _lastWrite;
     private long _keepAliveAfterTicks;
@@ -53,6 +52,9 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
     /// <summary>Where the hub files the session; guarded by the hub's lock.</summary>
     public PollPlace Place { get; set; }
 
+    /// <summary>Where it stands among the sessions of its class; as <see cref="Place"/>.</summary>
+    public int IndexInClass { get; set; }
+
     /// <summary>The root that the connection was opened under; null for one that does not matter.</summary>
     public RootIdentity? Root { get; } = root;
 
@@ -63,15 +65,8 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
         End(NoticeKind.Reconnect);
     }
 
-    /// <summary>Something that the node may see changed. Any thread; returns at once.</summary>
-    public void Changed() => Signal(Wake.Changed);
-
-    /// <summary>As <see cref="Changed"/>; what sleeps, and is left to the caller to wake, or null.</summary>
-    public AsyncSignal? Mark()
-    {
-        Interlocked.Or(ref _wakes, (int)Wake.Changed);
-        return _signal.Mark() ? _signal : null;
-    }
+    /// <summary>Something that the node may see changed. A session that sleeps looks on this thread, up to where it has to wait.</summary>
+    public void Changed() => _signal.SetHere((int)Wake.Changed);
 
     public void Aborted() => Signal(Wake.Aborted);
 
@@ -120,8 +115,7 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
             outcome = await NoticeAsync(frames, NoticeKind.DuplicateSession);
         while (outcome == FrameOutcome.Written)
         {
-            await _signal.WaitAsync();
-            outcome = await AnswerAsync(frames, (Wake)Interlocked.Exchange(ref _wakes, 0));
+            outcome = await AnswerAsync(frames, (Wake)await _signal.WaitAsync());
         }
         if (outcome == FrameOutcome.TooLarge) hub.ViewTooLarge(NodeId);
     }
@@ -240,9 +234,5 @@ internal sealed class PollSession(MapHub hub, PresenceSession presenceSession, E
 
     private LogHead Certified(SignedHead head) => Root is null ? head.ToMessage() : Root.Certify(head.ToMessage());
 
-    private void Signal(Wake wake)
-    {
-        Interlocked.Or(ref _wakes, (int)wake);
-        _signal.Set();
-    }
+    private void Signal(Wake wake) => _signal.Set((int)wake);
 }

@@ -1,39 +1,26 @@
 namespace Mesh.Coordinator.Map;
 
 /// <summary>
-/// Polls that are told of one change: marked one after the other, which takes next to nothing, and woken by the thread pool some at a
-/// time, since to queue each by itself would cost more than the marking. Not thread-safe.
+/// Polls that are to hear of one change. Listing them costs a reference each; the thread pool tells them, some at a time, and has
+/// each look on the thread that tells it.
 /// </summary>
-internal sealed class WakeBatch
+internal sealed class WakeBatch(List<PollSession> polls) : IThreadPoolWorkItem
 {
-    /// <summary>Of polls that one thread wakes in a row: few enough for all threads to have a part of a thousand.</summary>
+    /// <summary>Polls that one thread tells in a row: few enough for all threads to have a part of a thousand.</summary>
     private const int Row = 32;
 
-    private readonly List<Part> _parts = [];
+    private int _next;
 
-    public void Add(PollSession session)
+    public void Start()
     {
-        if (session.Mark() is not { } sleeping) return;
-        if (_parts.Count == 0 || _parts[^1].Count == Row) _parts.Add(new Part());
-        var part = _parts[^1];
-        part.Sleeping[part.Count++] = sleeping;
+        if (polls.Count > 0) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
-    /// <summary>To be called once, when all are added: whoever is awake would compete with the marking.</summary>
-    public void Wake()
+    void IThreadPoolWorkItem.Execute()
     {
-        foreach (var part in _parts) ThreadPool.UnsafeQueueUserWorkItem(part, preferLocal: false);
-    }
-
-    private sealed class Part : IThreadPoolWorkItem
-    {
-        public AsyncSignal[] Sleeping { get; } = new AsyncSignal[Row];
-
-        public int Count { get; set; }
-
-        public void Execute()
-        {
-            for (int i = 0; i < Count; i++) Sleeping[i].Execute();
-        }
+        int end = Interlocked.Add(ref _next, Row);
+        // The next row is another thread's, if one is free.
+        if (end < polls.Count) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        for (int i = end - Row; i < Math.Min(end, polls.Count); i++) polls[i].Changed();
     }
 }

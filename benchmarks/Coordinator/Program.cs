@@ -33,19 +33,29 @@ foreach (bool self in (bool[])[false, true])
         }
     }
 }
-var marking = await Marking.RunAsync();
-if (json)
+var marking = new JsonArray();
+if (!json)
 {
-    var marked = marking.Select(one => new JsonObject
-    {
-        ["who"] = one.Who, ["marked"] = one.Marked, ["unit"] = "us", ["ours"] = Round(one.Cost.Microseconds), ["oursAllocatedBytes"] = Round(one.Cost.Bytes),
-    });
-    Console.WriteLine(new JsonObject { ["seed"] = Seed, ["measurements"] = all, ["marking"] = new JsonArray([.. marked]) }.ToJsonString());
-    return 0;
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"\nA machine joins; of {Marking.Polls:N0} open polls must hear of it:\n\n| nodes | who | with | told | median | p99 | most | allocated |"));
+    Console.WriteLine("| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |");
 }
-Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"\nA machine joins; of {Marking.Polls:N0} open polls must hear of it:\n\n| who | marked | takes | allocated |\n| --- | ---: | ---: | ---: |"));
-foreach (var (who, marked, cost) in marking)
-    Console.WriteLine($"| {who} | {marked} | {Number(cost.Microseconds)} us | {Number(cost.Bytes / 1024)} kB |");
+foreach (int nodes in sizes)
+{
+    foreach (var marked in await Marking.RunAsync(nodes))
+    {
+        marking.Add(new JsonObject
+        {
+            ["nodes"] = nodes, ["who"] = marked.Who, ["with"] = marked.Fold, ["told"] = marked.Told, ["unit"] = "us", ["ours"] = Round(marked.Median), ["p99"] = Round(marked.P99),
+            ["most"] = Round(marked.Most), ["oursAllocatedBytes"] = Round(marked.Bytes),
+        });
+        if (!json)
+        {
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"| {nodes:N0} | {marked.Who} | {marked.Fold} | {marked.Told} | {Number(marked.Median)} us | {Number(marked.P99)} us | {Number(marked.Most)} us | {Number(marked.Bytes / 1024)} kB |"));
+        }
+    }
+}
+if (json) Console.WriteLine(new JsonObject { ["seed"] = Seed, ["measurements"] = all, ["marking"] = marking }.ToJsonString());
 return 0;
 
 static void Print(Measurement measurement, Figure[] figures)

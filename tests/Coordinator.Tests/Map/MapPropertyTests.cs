@@ -116,6 +116,40 @@ public sealed class MapPropertyTests : IAsyncLifetime
 #pragma warning restore CA5394
     }
 
+    /// <summary>The clock stands still, so that no keepalive makes up for a change that was not told.</summary>
+    [Fact]
+    public async Task Polls_that_open_wait_and_close_while_the_network_changes_hear_of_every_change()
+    {
+        const int polls = 8, changes = 400;
+        await _runtime.ExecuteAsync(new SetPolicy(NetworkPolicy.AllowAllText), Actor.System, IdempotencyKey.None);
+#pragma warning disable CA5394 // Replayable, not secret.
+        var random = new Random(1);
+        for (int i = 0; i <= polls; i++) await RegisterAsync(random);
+#pragma warning restore CA5394
+        ulong changing = _machines[polls].Id;
+        var changer = Task.Run(async () =>
+        {
+            for (int i = 0; i < changes; i++) await _runtime.ExecuteAsync(new RenameNode(changing, $"c{i}"), Actor.System, IdempotencyKey.None);
+        });
+        await Task.WhenAll(_machines.Take(polls).Select(machine => Task.Run(async () =>
+        {
+            var map = new TestMap();
+            for (bool isLast = false; !isLast;)
+            {
+                isLast = changer.IsCompleted;
+                var poll = new Link(this, machine.Id, map.Token, map);
+                for (int heard = 0; heard < 3; heard++)
+                {
+                    var position = (ulong)_runtime.State.Position;
+                    await poll.UntilAsync(has => has.Position >= position, $"position {position}");
+                }
+                map = await poll.CutAsync(0);
+            }
+            Assert.Equal($"c{changes - 1}", map.Peers[changing].Name);
+        })));
+        await changer;
+    }
+
     private NetworkDirectory Directory() =>
         new(_state.Networks, _keys.Log, _clock, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
 
