@@ -159,11 +159,18 @@ internal class TestMachine : IDisposable
     /// <summary>Opens a poll, which must be answered with frames.</summary>
     public async Task<TestPoll> PollAsync(ByteString? resumeToken = null)
     {
+        var (response, stream) = await OpenPollAsync(resumeToken);
+        return new TestPoll(response, stream);
+    }
+
+    /// <summary>As <see cref="PollAsync"/>, for who reads the frames himself.</summary>
+    public async Task<(HttpResponseMessage Response, Stream Frames)> OpenPollAsync(ByteString? resumeToken = null)
+    {
         var request = new MapRequest { Header = CapableHeader(), BootId = ByteString.CopyFrom(BootId), ResumeToken = resumeToken ?? ByteString.Empty };
         var response = await SendAsync(NodeApi.Map, request.ToByteArray(), until: HttpCompletionOption.ResponseHeadersRead);
         if (!response.IsSuccessStatusCode)
             throw new ProblemReceived(ProblemOf(response, await response.Content.ReadAsByteArrayAsync()));
-        return new TestPoll(response, await response.Content.ReadAsStreamAsync());
+        return (response, await response.Content.ReadAsStreamAsync());
     }
 
     public void Dispose() => _http.Dispose();
