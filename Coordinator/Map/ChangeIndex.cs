@@ -16,6 +16,7 @@ internal sealed class ChangeIndex(long position, int capacity)
     private readonly ulong[][] _touched = new ulong[capacity][];
     private readonly long _first = position;
     private long _last = position;
+    private Collected? _collected;
 
     /// <summary>The nodes that an event touches; null for all of them. A node id is never 0.</summary>
     public static ulong[]? TouchedBy(NetworkEvent e, StateChange change) => e.Payload switch
@@ -51,21 +52,25 @@ internal sealed class ChangeIndex(long position, int capacity)
         }
     }
 
-    /// <summary>
-    /// Adds the nodes touched after one position up to another. False when that is not known, or is everything.
-    /// </summary>
-    public bool TryCollect(long after, long upTo, HashSet<ulong> nodes)
+    /// <summary>The nodes touched after one position up to another; null when that is not known, or is everything.</summary>
+    public IReadOnlySet<ulong>? TouchedBetween(long after, long upTo)
     {
         lock (_lock)
         {
-            if (after < _first || after < _last - capacity || upTo > _last) return false;
+            if (after < _first || after < _last - capacity || upTo > _last) return null;
+            // Most polls ask for the same: from the change before to this one.
+            if (_collected is { } known && known.After == after && known.UpTo == upTo) return known.Nodes;
+            HashSet<ulong> nodes = [];
             for (long p = after + 1; p <= upTo; p++)
             {
                 ulong[] touched = _touched[p % capacity];
-                if (ReferenceEquals(touched, Everything)) return false;
-                foreach (ulong id in touched) nodes.Add(id);
+                if (ReferenceEquals(touched, Everything)) return null;
+                nodes.UnionWith(touched);
             }
-            return true;
+            _collected = new Collected(after, upTo, nodes);
+            return nodes;
         }
     }
+
+    private sealed record Collected(long After, long UpTo, IReadOnlySet<ulong> Nodes);
 }

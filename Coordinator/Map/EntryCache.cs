@@ -9,12 +9,12 @@ using Mesh.Coordinator.Presence;
 namespace Mesh.Coordinator.Map;
 
 /// <summary>
-/// The encoded entries of a network's nodes, shared by all polls: one for each node, of the state last asked for, and the filters
-/// of their classes. Bounded by the number of nodes. Thread-safe; the arrays are not to be changed.
+/// The encoded entries of a network's nodes, shared by all polls: one for each node, of the state and presence last asked for, and the
+/// filters of their classes. Bounded by the number of nodes. Thread-safe; the arrays are not to be changed.
 /// </summary>
 internal sealed class EntryCache
 {
-    private readonly ConcurrentDictionary<ulong, (Node Node, byte[] Bytes)> _entries = new();
+    private readonly ConcurrentDictionary<ulong, PeerBytes> _peers = new();
     private readonly ConcurrentDictionary<ulong, (NodePresence Presence, byte[] Bytes)> _presences = new();
 
     private readonly ConditionalWeakTable<ClassRule[], byte[]> _filters = [];
@@ -23,12 +23,12 @@ internal sealed class EntryCache
     public byte[] Of(ImmutableArray<ClassRule> ingress) =>
         _filters.GetValue(ImmutableCollectionsMarshal.AsArray(ingress)!, static rules => FilterEntry.Encode(ImmutableCollectionsMarshal.AsImmutableArray(rules)));
 
-    /// <summary>See <see cref="PeerEntry.Encode(Node)"/>.</summary>
-    public byte[] Of(Node node)
+    /// <summary>See <see cref="PeerEntry.Encode(Node, byte[])"/>.</summary>
+    public byte[] Of(Node node, NodePresence? presence)
     {
-        if (_entries.TryGetValue(node.Id, out var cached) && ReferenceEquals(cached.Node, node)) return cached.Bytes;
-        byte[] bytes = PeerEntry.Encode(node);
-        _entries[node.Id] = (node, bytes);
+        if (_peers.TryGetValue(node.Id, out var cached) && ReferenceEquals(cached.Node, node) && ReferenceEquals(cached.Presence, presence)) return cached.Bytes;
+        byte[] bytes = PeerEntry.Encode(node, Of(node.Id, presence));
+        _peers[node.Id] = new PeerBytes(node, presence, bytes);
         return bytes;
     }
 
@@ -44,7 +44,9 @@ internal sealed class EntryCache
 
     public void Forget(ulong nodeId)
     {
-        _entries.TryRemove(nodeId, out _);
+        _peers.TryRemove(nodeId, out _);
         _presences.TryRemove(nodeId, out _);
     }
+
+    private sealed record PeerBytes(Node Node, NodePresence? Presence, byte[] Bytes);
 }

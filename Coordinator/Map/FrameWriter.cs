@@ -15,6 +15,8 @@ internal sealed class FrameWriter(PipeWriter output, TimeProvider clock)
     private const int MaxVarintBytes = 5;
 
     private long _waitingSince = -1;
+    private Memory<byte> _block;
+    private int _inBlock;
     private int _unflushed;
 
     /// <summary>For how long the reader has taken nothing; null when nothing waits. Any thread.</summary>
@@ -45,13 +47,8 @@ internal sealed class FrameWriter(PipeWriter output, TimeProvider clock)
         if (!await WriteAsync(message)) return false;
         foreach (var item in items())
         {
-            WriteTag(item.Tag, item.ContentBytes);
+            WriteTag(item.Tag, item.Content.Length);
             if (!await WriteAsync(item.Content)) return false;
-            if (item.Suffix is not null)
-            {
-                WriteTag(item.SuffixTag, item.Suffix.Length);
-                if (!await WriteAsync(item.Suffix)) return false;
-            }
         }
         return await FlushAsync();
     }
@@ -73,40 +70,56 @@ internal sealed class FrameWriter(PipeWriter output, TimeProvider clock)
 
     private void WriteStart(byte frameTag, int size, int contentBytes)
     {
-        var span = output.GetSpan(NodeApi.FrameLengthBytes + 1 + MaxVarintBytes);
-        BinaryPrimitives.WriteUInt32BigEndian(span, (uint)size);
-        span[NodeApi.FrameLengthBytes] = frameTag;
-        Advance(NodeApi.FrameLengthBytes + 1 + WriteVarint(span[(NodeApi.FrameLengthBytes + 1)..], contentBytes));
+        Span<byte> start = stackalloc byte[NodeApi.FrameLengthBytes + 1 + MaxVarintBytes];
+        BinaryPrimitives.WriteUInt32BigEndian(start, (uint)size);
+        start[NodeApi.FrameLengthBytes] = frameTag;
+        Write(start[..(NodeApi.FrameLengthBytes + 1 + WriteVarint(start[(NodeApi.FrameLengthBytes + 1)..], contentBytes))]);
     }
 
     private void WriteTag(byte tag, int length)
     {
-        var span = output.GetSpan(1 + MaxVarintBytes);
-        span[0] = tag;
-        Advance(1 + WriteVarint(span[1..], length));
+        Span<byte> start = stackalloc byte[1 + MaxVarintBytes];
+        start[0] = tag;
+        Write(start[..(1 + WriteVarint(start[1..], length))]);
     }
 
     private async ValueTask<bool> WriteAsync(byte[] bytes)
     {
-        for (int offset = 0; offset < bytes.Length;)
+        for (int offset = 0; offset < bytes.Length; offset += ChunkBytes)
         {
-            int length = Math.Min(bytes.Length - offset, ChunkBytes);
-            bytes.AsSpan(offset, length).CopyTo(output.GetSpan(length));
-            Advance(length);
-            offset += length;
+            Write(bytes.AsSpan(offset, Math.Min(bytes.Length - offset, ChunkBytes)));
             if (_unflushed >= ChunkBytes && !await FlushAsync()) return false;
         }
         return true;
     }
 
-    private void Advance(int bytes)
+    // Into whole blocks of the output, each asked for and handed over once: it takes a lock for either.
+    private void Write(ReadOnlySpan<byte> bytes)
     {
-        output.Advance(bytes);
-        _unflushed += bytes;
+        _unflushed += bytes.Length;
+        while (!bytes.IsEmpty)
+        {
+            if (_inBlock == _block.Length)
+            {
+                HandOverBlock();
+                _block = output.GetMemory();
+            }
+            int length = Math.Min(bytes.Length, _block.Length - _inBlock);
+            bytes[..length].CopyTo(_block.Span[_inBlock..]);
+            _inBlock += length;
+            bytes = bytes[length..];
+        }
+    }
+
+    private void HandOverBlock()
+    {
+        if (_inBlock > 0) output.Advance(_inBlock);
+        (_block, _inBlock) = (default, 0);
     }
 
     private async ValueTask<bool> FlushAsync()
     {
+        HandOverBlock();
         _unflushed = 0;
         Interlocked.Exchange(ref _waitingSince, clock.GetTimestamp());
         try
@@ -130,12 +143,9 @@ internal sealed class FrameWriter(PipeWriter output, TimeProvider clock)
     }
 }
 
-/// <summary>One item of a repeated message field, encoded: content, and behind it one more message field of it, or none.</summary>
+/// <summary>One item of a repeated message field, encoded.</summary>
 /// <param name="Tag">Of the field that the item stands in: a number below 16, length-delimited.</param>
-internal readonly record struct FrameItem(byte Tag, byte[] Content, byte SuffixTag, byte[]? Suffix)
+internal readonly record struct FrameItem(byte Tag, byte[] Content)
 {
-    public int ContentBytes =>
-        Content.Length + (Suffix is null ? 0 : 1 + FrameWriter.VarintBytes(Suffix.Length) + Suffix.Length);
-
-    public int WireBytes => 1 + FrameWriter.VarintBytes(ContentBytes) + ContentBytes;
+    public int WireBytes => 1 + FrameWriter.VarintBytes(Content.Length) + Content.Length;
 }

@@ -21,23 +21,20 @@ internal sealed record MapDifference(
     /// <param name="moved">Nodes whose presence may differ; null for any.</param>
     public static MapDifference Between(
         MapCursor from, NetworkState state, PresenceView presence, ulong viewerId, EntryCache entries,
-        IReadOnlyCollection<ulong>? touched, IReadOnlyCollection<ulong>? moved)
+        IReadOnlySet<ulong>? touched, IReadOnlyCollection<ulong>? moved)
     {
         var before = new MapView(from.State, viewerId);
         var after = new MapView(state, viewerId);
-        bool selfChanged = !SameEntry(entries, before.Viewer, after.Viewer) || from.State.Settings != state.Settings;
+        bool selfChanged = !SameEntry(before.Viewer, after.Viewer) || from.State.Settings != state.Settings;
         List<Node> upserts = [];
         List<ulong> removals = [];
-        HashSet<ulong> settled = [];
-        HashSet<ulong> candidates = touched is null ? AllOf(from.State, state) : [.. touched, .. after.SeenOtherwiseThan(before)];
-        foreach (ulong id in candidates)
+        foreach (ulong id in touched is null ? AllOf(from.State, state) : touched.Concat(after.SeenOtherwiseThan(before).Where(id => !touched.Contains(id))))
         {
             bool saw = before.Sees(id, out var old);
             bool sees = after.Sees(id, out var now);
-            if (sees && (!saw || !SameEntry(entries, old, now)))
+            if (sees && (!saw || !SameEntry(old, now)))
             {
                 upserts.Add(now!);
-                settled.Add(id);
             }
             else if (saw && !sees)
             {
@@ -46,6 +43,7 @@ internal sealed record MapDifference(
         }
 
         List<ulong> presences = [];
+        HashSet<ulong> settled = moved is { Count: 0 } ? [] : [.. upserts.Select(node => node.Id)];
         foreach (ulong id in moved?.Where(id => after.Sees(id, out _)) ?? after.Peers().Select(peer => peer.Id))
         {
             if (settled.Contains(id)) continue;
@@ -57,14 +55,7 @@ internal sealed record MapDifference(
         return new MapDifference(upserts, removals, presences, selfChanged, filterChanged);
     }
 
-    private static bool SameEntry(EntryCache entries, Node? old, Node? now)
-    {
-        if (ReferenceEquals(old, now)) return true;
-        if (old is null || now is null) return false;
-        // The old one first, so that the cache ends with the newer.
-        byte[] was = entries.Of(old);
-        return was.AsSpan().SequenceEqual(entries.Of(now));
-    }
+    private static bool SameEntry(Node? old, Node? now) => ReferenceEquals(old, now) || (old is not null && now is not null && PeerEntry.AreSame(old, now));
 
     private static HashSet<ulong> AllOf(NetworkState first, NetworkState second)
     {

@@ -16,18 +16,28 @@ internal sealed class MapFrames(FrameWriter writer, EntryCache entries, Hosting.
     private const byte DeltaFilterTag = Delta.FilterFieldNumber << 3 | 2;
     private const byte DeltaUpsertsTag = Delta.UpsertsFieldNumber << 3 | 2;
     private const byte DeltaPresencesTag = Delta.PresencesFieldNumber << 3 | 2;
-    private const byte PeerPresenceTag = Peer.PresenceFieldNumber << 3 | 2;
 
     /// <param name="snapshot">Without its filter and peers.</param>
     public ValueTask<FrameOutcome> WriteSnapshotAsync(Snapshot snapshot, MapView view, PresenceView presence) =>
         WriteAsync("snapshot", SnapshotTag, snapshot, () =>
-            view.Peers().Select(node => Entry(SnapshotPeersTag, node, presence)).Prepend(Filter(SnapshotFilterTag, view)));
+            view.Peers().Select(node => new FrameItem(SnapshotPeersTag, Entry(node, presence))).Prepend(Filter(SnapshotFilterTag, view)));
 
     /// <param name="delta">Without its filter, upserts and presences.</param>
-    public ValueTask<FrameOutcome> WriteDeltaAsync(Delta delta, MapDifference difference, MapView view, PresenceView presence) =>
-        WriteAsync("delta", DeltaTag, delta, () => (difference.FilterChanged ? [Filter(DeltaFilterTag, view)] : Enumerable.Empty<FrameItem>())
-            .Concat(difference.Upserts.Select(node => Entry(DeltaUpsertsTag, node, presence)))
-            .Concat(difference.Presences.Select(id => new FrameItem(DeltaPresencesTag, entries.Of(id, presence.Find(id)), 0, null))));
+    public ValueTask<FrameOutcome> WriteDeltaAsync(Delta delta, MapDifference difference, MapView view, PresenceView presence)
+    {
+        FrameItem[] filter = difference.FilterChanged ? [Filter(DeltaFilterTag, view)] : [];
+        // Looked up once: a change of policy can make everybody everybody's peer.
+        byte[][] upserts = [.. difference.Upserts.Select(node => Entry(node, presence))];
+        byte[][] presences = [.. difference.Presences.Select(id => entries.Of(id, presence.Find(id)))];
+        return WriteAsync("delta", DeltaTag, delta, Items);
+
+        IEnumerable<FrameItem> Items()
+        {
+            foreach (var item in filter) yield return item;
+            foreach (byte[] upsert in upserts) yield return new FrameItem(DeltaUpsertsTag, upsert);
+            foreach (byte[] presence in presences) yield return new FrameItem(DeltaPresencesTag, presence);
+        }
+    }
 
     public async ValueTask<FrameOutcome> WriteAsync(MapFrame frame)
     {
@@ -45,10 +55,9 @@ internal sealed class MapFrames(FrameWriter writer, EntryCache entries, Hosting.
         return await writer.WriteAsync(tag, head, items, (int)bytes) ? FrameOutcome.Written : FrameOutcome.ReaderGone;
     }
 
-    private FrameItem Filter(byte tag, MapView view) => new(tag, entries.Of(view.Ingress), 0, null);
+    private FrameItem Filter(byte tag, MapView view) => new(tag, entries.Of(view.Ingress));
 
-    private FrameItem Entry(byte tag, Node node, PresenceView presence) =>
-        new(tag, entries.Of(node), PeerPresenceTag, entries.Of(node.Id, presence.Find(node.Id)));
+    private byte[] Entry(Node node, PresenceView presence) => entries.Of(node, presence.Find(node.Id));
 }
 
 internal enum FrameOutcome

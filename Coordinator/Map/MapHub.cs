@@ -161,11 +161,7 @@ internal sealed partial class MapHub : IDisposable
     }
 
     /// <summary>Nodes that may differ between a cursor and a state; null for any.</summary>
-    public HashSet<ulong>? TouchedBetween(MapCursor from, NetworkState state)
-    {
-        HashSet<ulong> touched = [];
-        return _changes.TryCollect(from.State.Position, state.Position, touched) ? touched : null;
-    }
+    public IReadOnlySet<ulong>? TouchedBetween(MapCursor from, NetworkState state) => _changes.TouchedBetween(from.State.Position, state.Position);
 
     /// <summary>Nodes whose presence may differ from what a cursor says; null for any.</summary>
     public IReadOnlyCollection<ulong>? MovedBetween(MapCursor from, PresenceView presence) =>

@@ -9,8 +9,16 @@ namespace Mesh.Coordinator.Map;
 /// <summary>How a node stands in others' maps. The same bytes for everyone who sees it, so they are encoded once.</summary>
 internal static class PeerEntry
 {
-    /// <summary>A <see cref="Peer"/> without its presence, which is appended to the bytes (protobuf fields may follow in any order).</summary>
-    public static byte[] Encode(Node node)
+    private const byte PresenceTag = Peer.PresenceFieldNumber << 3 | 2;
+
+    /// <summary>Whether two states of a node have the same <see cref="Peer"/>, presence aside.</summary>
+    public static bool AreSame(Node one, Node other) =>
+        one.Id == other.Id && one.OwnerId == other.OwnerId && one.ClassId == other.ClassId && one.Name == other.Name && one.ExpiresAt == other.ExpiresAt
+        && one.NodeKey == other.NodeKey && one.PreviousNodeKey == other.PreviousNodeKey && one.IPv4.Equals(other.IPv4) && one.IPv6.Equals(other.IPv6)
+        && one.Host.Capabilities == other.Host.Capabilities;
+
+    /// <summary>A <see cref="Peer"/> with an encoded presence.</summary>
+    public static byte[] Encode(Node node, byte[] presence)
     {
         var peer = new Peer
         {
@@ -25,7 +33,15 @@ internal static class PeerEntry
         if (node.PreviousNodeKey is { } previous) peer.PreviousNodeKey = ByteString.CopyFrom(previous.AsSpan());
         peer.Prefixes.AddRange(OwnPrefixes(node));
         peer.Capabilities.AddRange(Capabilities(node.Host.Capabilities));
-        return peer.ToByteArray();
+        // Appended, as protobuf fields may follow in any order.
+        int size = peer.CalculateSize(), start = size + 1 + CodedOutputStream.ComputeLengthSize(presence.Length);
+        byte[] bytes = new byte[start + presence.Length];
+        var output = new CodedOutputStream(bytes);
+        peer.WriteTo(output);
+        output.WriteRawTag(PresenceTag);
+        output.WriteLength(presence.Length);
+        presence.CopyTo(bytes, start);
+        return bytes;
     }
 
     /// <param name="presence">Null for a node of which nothing is known: offline, no endpoints.</param>
