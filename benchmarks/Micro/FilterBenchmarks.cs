@@ -15,20 +15,20 @@ namespace Mesh.Micro;
 
 /// <summary>
 /// What the policy costs a packet, beside what opening the same packet costs: the filter of a node that 10,000 peers of 500 classes
-/// see, with 200 rules. A full packet of a connection that a rule lets in; one that answers a connection of ours; a datagram
-/// that a rule lets in; the outbound packet.
+/// see, with 200 rules and some about subnets on either side. A full packet of a connection that a rule lets in; one that answers
+/// a connection of ours, behind others of it or of another; a datagram that a rule lets in; the outbound packet.
 /// </summary>
 [MemoryDiagnoser]
 public class FilterBenchmarks
 {
-    private const int Peers = 10_000, Classes = 500, Rules = 200, Length = 1420;
+    private const int Peers = 10_000, Classes = 500, Rules = 200, SubnetRules = 20, Length = 1420;
     private readonly byte[] _key = new byte[ChaCha20Poly1305.KeyLength];
     private readonly byte[] _sealed = new byte[Length + ChaCha20Poly1305.TagLength];
     private readonly byte[] _opened = new byte[Length];
     private WireGuardDevice? _device;
     private PolicyFilter? _filter;
     private Peer? _peer;
-    private byte[] _ruled = [], _answer = [], _datagram = [], _outbound = [];
+    private byte[] _ruled = [], _answer = [], _otherAnswer = [], _datagram = [], _outbound = [];
 
     [GlobalSetup]
     public void Setup()
@@ -43,10 +43,11 @@ public class FilterBenchmarks
         uint peer = Address(77), self = Address(0);
         _ruled = Packet(6, peer, self, 40_000, 77, 16);
         _answer = Packet(6, peer, self, 60_001, 40_000, 16);
+        _otherAnswer = Packet(6, peer, self, 60_001, 40_001, 16);
         _datagram = Packet(17, peer, self, 40_000, 77, 0);
         _outbound = Packet(6, self, peer, 40_000, 60_001, 16);
-        byte[] opening = Packet(6, self, peer, 40_000, 60_001, 2);
-        if (_filter.JudgeOutbound(_peer, opening, 1) is not null || !Inbound() || !Answer() || !Datagram()) throw new InvalidOperationException("the filter drops what it should not");
+        foreach (int port in (int[])[40_000, 40_001]) _filter.JudgeOutbound(_peer, Packet(6, self, peer, port, 60_001, 2), 1);
+        if (!Outbound() || !Inbound() || !Answer() || !Answers() || !Datagram()) throw new InvalidOperationException("the filter drops what it should not");
     }
 
     [GlobalCleanup]
@@ -60,6 +61,9 @@ public class FilterBenchmarks
 
     [Benchmark(Description = "in, answer, TCP")]
     public bool Answer() => _filter!.JudgeInbound(_peer!, _answer, 2) is null;
+
+    [Benchmark(Description = "in, 2 answers of 2 flows", OperationsPerInvoke = 2)]
+    public bool Answers() => _filter!.JudgeInbound(_peer!, _answer, 2) is null & _filter.JudgeInbound(_peer!, _otherAnswer, 2) is null;
 
     [Benchmark(Description = "in, by rule, UDP")]
     public bool Datagram() => _filter!.JudgeInbound(_peer!, _datagram, 2) is null;
@@ -81,6 +85,11 @@ public class FilterBenchmarks
             });
         }
         filter.Ingress.Add(new FilterRule { Classes = { (ulong)(77 % Classes + 1) }, Ports = { new PortRange { First = 77, Last = 77 } } });
+        for (int i = 0; i < SubnetRules; i++)
+        {
+            filter.Ingress.Add(new FilterRule { Classes = { filter.Ingress[i].Classes }, Destinations = { Subnet(10, i) } });
+            filter.Ingress.Add(new FilterRule { Sources = { Subnet(11, i) } });
+        }
         var snapshot = new Snapshot
         {
             ResumeToken = ByteString.CopyFromUtf8("t"),
@@ -104,6 +113,8 @@ public class FilterBenchmarks
         BinaryPrimitives.WriteUInt32BigEndian(address, Address(n));
         return new Prefix { Address = ByteString.CopyFrom(address), Length = 32, Primary = true };
     }
+
+    private static Prefix Subnet(byte net, int n) => new() { Address = ByteString.CopyFrom(net, (byte)n, 0, 0), Length = 16 };
 
     private static ByteString Bytes(int length, int n)
     {

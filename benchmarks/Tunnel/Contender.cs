@@ -32,6 +32,9 @@ internal sealed record Contender(
 
     private const string ForcedVariable = "WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD";
 
+    /// <summary>Ours with a filter that can be switched.</summary>
+    public static Contender FilterEnds => new("filter-ends", "mesh", ContenderKind.WireGuard, [System.Environment.ProcessPath!, FilterEnd.Verb, "{if}"], Aead(null));
+
     public bool IsOurs => Key.StartsWith(Ours, StringComparison.Ordinal);
 
     public static IReadOnlyList<Contender> All()

@@ -3,6 +3,12 @@ using Mesh.EndToEnd.Lab;
 
 try
 {
+    if (args is [FilterEnd.Verb, var name]) return await FilterEnd.RunAsync(name);
+    if (args is ["filter", .. var filterOptions])
+    {
+        await new FilterBench(filterOptions).RunAsync(Console.Out, Console.Error);
+        return 0;
+    }
     var options = Options.Parse(args);
     var samples = new Samples(options.Samples);
     var bench = new Bench(options, samples, Console.Error);
