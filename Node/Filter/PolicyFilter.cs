@@ -10,7 +10,8 @@ namespace Mesh.Node.Filter;
 ///   out:  peer in the map, not expired -> (plain WireGuard peer: rule, or answer to what it may begin) -> note the flow
 /// </code>
 /// Flows that a peer began are judged anew at each packet: a right that is gone ends them with the next one. One reference holds
-/// all that a map says; the packet paths take it up once a packet. They wait for nothing here and allocate nothing.
+/// all that a map says; the packet paths take it up once a packet. They wait for nothing here and allocate nothing. One thread
+/// judges what comes in, another what goes out.
 /// </summary>
 internal sealed class PolicyFilter(AllowedIps allowedIps) : IPacketFilter
 {
@@ -39,7 +40,7 @@ internal sealed class PolicyFilter(AllowedIps allowedIps) : IPacketFilter
     internal DropReason? JudgeInbound(ulong peer, Peer router, ReadOnlySpan<byte> packet, long now)
     {
         var published = Volatile.Read(ref _published);
-        if (published.View.Find(peer) is not { } rights) return DropReason.PolicyPeer;
+        if (published.LastInbound.Find(peer) is not { } rights) return DropReason.PolicyPeer;
         var refused = PacketHeaders.Read(packet, PacketForm.Received, out PacketHeaders headers);
         if (rights.ExpiresAt <= now + published.UtcOffset) refused = DropReason.PolicyPeer;
         if (refused is null)
@@ -50,11 +51,11 @@ internal sealed class PolicyFilter(AllowedIps allowedIps) : IPacketFilter
                     if (!_inboundFragments.MayFollow(rights.Number, headers, now)) refused = DropReason.PolicyFragment;
                     break;
                 case DatagramPart.FirstFragment:
-                    refused = JudgeInbound(published.View, rights, router, headers, packet, now);
+                    refused = JudgeInbound(published, rights, router, headers, packet, now);
                     _inboundFragments.NoteFirst(rights.Number, headers, refused is null, now);
                     break;
                 default:
-                    refused = JudgeInbound(published.View, rights, router, headers, packet, now);
+                    refused = JudgeInbound(published, rights, router, headers, packet, now);
                     break;
             }
         }
@@ -76,19 +77,19 @@ internal sealed class PolicyFilter(AllowedIps allowedIps) : IPacketFilter
     }
 
     private DropReason? JudgeInbound(
-        FilterView view, PeerRights rights, Peer router, in PacketHeaders headers, ReadOnlySpan<byte> packet, long now)
+        Published published, PeerRights rights, Peer router, in PacketHeaders headers, ReadOnlySpan<byte> packet, long now)
     {
         switch (headers.Icmp)
         {
             case IcmpMessage.Link:
                 return DropReason.PolicyIcmp;
             case IcmpMessage.Error:
-                return IsAboutFlow(view, rights, router, headers, packet, now) ? null : DropReason.PolicyIcmp;
+                return IsAboutFlow(published.View, rights, router, headers, packet, now) ? null : DropReason.PolicyIcmp;
         }
         // Most of TCP is what a rule lets in; of the rest, a flow of ours must not be taken for one of the peer's.
         bool isTcp = headers.Protocol == IpProtocol.Tcp;
         if (!isTcp && _flows.IsReply(rights.Visibility, headers, now)) return null;
-        if (rights.MaySend(headers.Source, headers.Destination, view.IsOwn(headers.Destination), headers.Protocol, headers.DestinationPort))
+        if (published.LastInbound.MaySend(headers))
         {
             _flows.NoteInbound(rights.Visibility, headers, now);
             return null;
@@ -150,5 +151,8 @@ internal sealed class PolicyFilter(AllowedIps allowedIps) : IPacketFilter
             && quote.Part != DatagramPart.LaterFragment;
     }
 
-    private sealed record Published(FilterView View, long UtcOffset);
+    private sealed record Published(FilterView View, long UtcOffset)
+    {
+        public LastPacket LastInbound { get; } = new(View);
+    }
 }
