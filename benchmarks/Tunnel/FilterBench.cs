@@ -12,6 +12,9 @@ internal sealed class FilterBench
     private const string Headings =
         "| | without | with | with / without (95%) | — CPU (95%) | B allocated a packet, with, without |\n| --- | ---: | ---: | ---: | ---: | ---: |";
 
+    // Some versions of iperf3 give up now and then: "unable to read from stream socket".
+    private const int Tries = 3;
+
     // Full segments at an MTU of 1420; 64 bytes, UDP and IP headers, padded. Both with a message's own 32.
     private const int TcpMessage = 1420 + 32, UdpMessage = 96 + 32;
 
@@ -67,7 +70,18 @@ internal sealed class FilterBench
         foreach (FilterTest test in _tests)
         {
             progress.WriteLine(test.Title);
-            lines.Add(await MeasureAsync(pair, test, progress));
+            for (int tries = 1; ; tries++)
+            {
+                try
+                {
+                    lines.Add(await MeasureAsync(pair, test, progress));
+                    break;
+                }
+                catch (InvalidOperationException e) when (tries < Tries)
+                {
+                    progress.WriteLine($"once more, as {e.Message.Trim()}");
+                }
+            }
         }
         table.WriteLine(string.Join('\n', lines));
     }
@@ -100,8 +114,8 @@ internal sealed class FilterBench
                 }
                 (before, filterBefore) = (now, filter);
                 await Task.Delay(_slice);
+                if (load.HasExited) throw new InvalidOperationException($"the load ended: {load.Error}");
             }
-            if (load.HasExited) throw new InvalidOperationException($"the load ended: {load.Error}");
         }
         finally
         {
