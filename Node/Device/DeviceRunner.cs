@@ -69,17 +69,22 @@ public sealed class DeviceRunner : IDisposable
 
     private void RunOutbound()
     {
-        var pacer = new PathPacer(_outboundPoller);
+        var turns = new PacketTurns(TimeProvider.System, PacketTurns.IsWanted);
         while (!_stopping)
         {
-            if (_device.Outbound.Run()) pacer.Ran(_device.Outbound.Taken);
-            else pacer.Wait();
+            if (_device.Outbound.Run())
+            {
+                turns.Ran(_device.Outbound.Datagrams);
+                continue;
+            }
+            _outboundPoller.Wait(-1);
+            turns.Woken();
         }
     }
 
     private void RunInbound()
     {
-        var pacer = new PathPacer(_inboundPoller);
+        var turns = new PacketTurns(TimeProvider.System, PacketTurns.IsWanted);
         while (!_stopping)
         {
             if (_portChanged)
@@ -88,8 +93,13 @@ public sealed class DeviceRunner : IDisposable
                 _inboundPoller.Change(1, _udp.PollFd4);
                 _inboundPoller.Change(2, _udp.PollFd6);
             }
-            if (_device.Inbound.Run()) pacer.Ran(_device.Inbound.Taken);
-            else pacer.Wait();
+            if (_device.Inbound.Run())
+            {
+                turns.Ran(_device.Inbound.Datagrams);
+                continue;
+            }
+            _inboundPoller.Wait(-1);
+            turns.Woken();
         }
     }
 

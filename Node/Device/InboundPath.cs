@@ -24,7 +24,7 @@ internal sealed unsafe class InboundPath : IDisposable
 
     // When slots come filled with many datagrams each, fewer of them are a batch: what waits in the socket waits no longer for
     // it, and what is decrypted is still in a near cache when it is written.
-    private const int FullSlots = 2;
+    private const int FullSlots = 1;
     private const int FullBytes = 16 * 1024;
 
     // Opened together while they are in the nearest cache.
@@ -48,8 +48,8 @@ internal sealed unsafe class InboundPath : IDisposable
         _section = device.Quiescence.AddPath();
     }
 
-    /// <summary>Datagrams of the last run; those that the kernel joined count as one.</summary>
-    public int Taken { get; private set; }
+    /// <summary>Packets of the last run that were delivered, but for those of TCP.</summary>
+    public int Datagrams { get; private set; }
 
     /// <summary>Takes the datagrams that wait, up to a batch, all the way.</summary>
     /// <returns>False when none waited.</returns>
@@ -61,7 +61,7 @@ internal sealed unsafe class InboundPath : IDisposable
         {
             int slots = _udp.ReceiveBatch(_batch);
             if (slots == 0) return false;
-            Taken = slots;
+            Datagrams = 0;
             long now = _device.Now;
             int bytes = 0;
             for (int i = 0; i < slots; i++)
@@ -207,6 +207,7 @@ internal sealed unsafe class InboundPath : IDisposable
         if (_lastOwner != peer) return DropReason.InnerSource;
         if (_device.Filter is { } filter && filter.JudgeInbound(peer, new ReadOnlySpan<byte>(packet, length), now) is { } refused) return refused;
         if (!Ecn.TryCombine(packet, ecn)) return DropReason.Congestion;
+        if (!InnerPacket.IsTcp(new ReadOnlySpan<byte>(packet, length))) Datagrams++;
         _coalescer.Add(packet, length);
         return null;
     }

@@ -8,6 +8,7 @@ internal static class InnerPacket
 {
     private const int V4Header = 20;
     private const int V6Header = 40;
+    private const byte Tcp = 6;
     private const byte Udp = 17;
 
     public static bool TryGetDestination(ReadOnlySpan<byte> packet, out IpAddressBits destination)
@@ -41,7 +42,11 @@ internal static class InnerPacket
 
     /// <summary>UDP straight behind the header.</summary>
     /// <param name="packet">With a whole header.</param>
-    public static bool IsUdp(ReadOnlySpan<byte> packet) => packet[packet[0] >> 4 == 4 ? 9 : 6] == Udp;
+    public static bool IsUdp(ReadOnlySpan<byte> packet) => Protocol(packet) == Udp;
+
+    /// <summary>TCP straight behind the header.</summary>
+    /// <param name="packet">With a whole header.</param>
+    public static bool IsTcp(ReadOnlySpan<byte> packet) => Protocol(packet) == Tcp;
 
     /// <summary>Whether a UDP packet goes to the endpoint from that port: a message of our own to it.</summary>
     /// <param name="packet">With a whole header.</param>
@@ -57,4 +62,6 @@ internal static class InnerPacket
                 : endpoint.Family == UdpFamily.IPv6 && BinaryPrimitives.ReadUInt64BigEndian(packet[24..]) == endpoint.AddressHigh
                     && BinaryPrimitives.ReadUInt64BigEndian(packet[32..]) == endpoint.AddressLow);
     }
+
+    private static byte Protocol(ReadOnlySpan<byte> packet) => packet[packet[0] >> 4 == 4 ? 9 : 6];
 }

@@ -51,8 +51,8 @@ internal sealed unsafe class OutboundPath : IDisposable
         _section = device.Quiescence.AddPath();
     }
 
-    /// <summary>Packets and superpackets of the last run.</summary>
-    public int Taken { get; private set; }
+    /// <summary>Packets of the last run but for those of TCP.</summary>
+    public int Datagrams { get; private set; }
 
     /// <summary>Takes the packets that wait, up to a batch, all the way.</summary>
     /// <returns>False when none waited.</returns>
@@ -65,6 +65,7 @@ internal sealed unsafe class OutboundPath : IDisposable
             long now = _device.Now;
             int mtu = _tun.Mtu;
             int packets = 0;
+            Datagrams = 0;
             _batch.MaxSegments = _udp.MaxSegments;
             for (int used = 0; packets < BatchPackets && ReadBytes - used >= MaxMessage && _batch.Bytes < FlushBytes; packets++)
             {
@@ -76,7 +77,6 @@ internal sealed unsafe class OutboundPath : IDisposable
                 used += (length + TransportLayout.PaddingMultiple + 63) & ~63;
             }
             Flush();
-            Taken = packets;
             return packets > 0;
         }
         finally
@@ -104,6 +104,7 @@ internal sealed unsafe class OutboundPath : IDisposable
             return;
         }
         int count = header.IsSuperpacket ? segmenter.Count : 1;
+        if (!InnerPacket.IsTcp(new ReadOnlySpan<byte>(packet, length))) Datagrams += count;
         if (_device.AllowedIps.Lookup(destination) is not { } peer)
         {
             _device.Drops.Add(DropReason.NoRoute, count);

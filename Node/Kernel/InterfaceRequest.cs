@@ -18,6 +18,10 @@ internal unsafe struct InterfaceRequest
     [FieldOffset(16)]
     public int Mtu;
 
+    /// <summary>ifr_qlen, in packets.</summary>
+    [FieldOffset(16)]
+    public int QueueLength;
+
     /// <summary>Gets or sets the name; at most 15 bytes of UTF-8.</summary>
     public string Name
     {

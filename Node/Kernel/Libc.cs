@@ -46,7 +46,7 @@ internal static unsafe partial class Libc
     public static partial int close(int fd);
 
     [LibraryImport("libc", SetLastError = true)]
-    public static partial int usleep(uint microseconds);
+    public static partial int sched_yield();
 
     /// <param name="priority">A struct sched_param.</param>
     [LibraryImport("libc", SetLastError = true)]

@@ -24,6 +24,12 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
     private const uint UdpSegmentation = 0x20 | 0x40;
     private const nuint SiocGetMtu = 0x8921;
     private const nuint SiocSetMtu = 0x8922;
+    private const nuint SiocGetQueueLength = 0x8942;
+    private const nuint SiocSetQueueLength = 0x8943;
+
+    // Packets that wait to be read. A fast sender fills the kernel's default of 500 within a turn of another program.
+    private const int KernelQueueLength = 500;
+    private const int QueueLength = 1000;
 
     private int _fd;
     private volatile string _name;
@@ -87,6 +93,7 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
             else
                 device.Update(device.Name, device.ReadMtu());
             device._offloads = device.Agree(offloads & OffloadSet.Tun);
+            device.LengthenQueue();
             return device;
         }
         catch
@@ -202,6 +209,15 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
         return wished;
     }
 
+    /// <summary>Leaves alone what an operator has set, and does without where there is no right to.</summary>
+    private void LengthenQueue()
+    {
+        var request = new InterfaceRequest { Name = _name };
+        if (TryInterfaceIoctl(SiocGetQueueLength, ref request) != 0 || request.QueueLength != KernelQueueLength) return;
+        request.QueueLength = QueueLength;
+        _ = TryInterfaceIoctl(SiocSetQueueLength, ref request);
+    }
+
     private static TunException OpenFailure(string operation, int errno) => errno switch
     {
         Errno.ENOENT or Errno.ENODEV or Errno.ENXIO => new TunException(TunFailure.NoDriver, operation, errno,
@@ -239,19 +255,22 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
 
     private static void InterfaceIoctl(nuint code, ref InterfaceRequest request, string operation)
     {
+        if (TryInterfaceIoctl(code, ref request) is not 0 and var errno)
+            throw errno == Errno.EPERM ? NotPermitted(operation, errno) : new TunException(TunFailure.Other, operation, errno);
+    }
+
+    /// <returns>The error number, or 0.</returns>
+    private static int TryInterfaceIoctl(nuint code, ref InterfaceRequest request)
+    {
         // Any socket takes the interface ioctls; a unix one exists without IPv4 too.
         int socket = Libc.socket(Libc.AF_UNIX, Libc.SOCK_DGRAM | Libc.SOCK_CLOEXEC, 0);
         if (socket < 0)
-            throw new TunException(TunFailure.Other, operation, Marshal.GetLastPInvokeError());
-        int result, errno;
+            return Marshal.GetLastPInvokeError();
+        int errno;
         fixed (InterfaceRequest* argument = &request)
-        {
-            result = Libc.ioctl(socket, code, argument);
-            errno = Marshal.GetLastPInvokeError();
-        }
+            errno = Libc.ioctl(socket, code, argument) < 0 ? Marshal.GetLastPInvokeError() : 0;
         _ = Libc.close(socket);
-        if (result < 0)
-            throw errno == Errno.EPERM ? NotPermitted(operation, errno) : new TunException(TunFailure.Other, operation, errno);
+        return errno;
     }
 
     private void Close()
