@@ -18,8 +18,11 @@ internal static unsafe class VectorAead<TCipher, TCipherOps, TMac, TMacOps>
     private const int TagLength = TransportAead.TagLength;
     private const int Alignment = 64;
 
-    /// <summary>A group ends with the packet that brings it to as many cipher blocks, 6 KB, if not by its number of packets.</summary>
-    private const int GroupBlocks = 92;
+    /// <summary>
+    /// A group ends with the packet that brings it to as many cipher blocks, 6 KB or 12, if not by its number of packets: with a full
+    /// packet for each lane of the tag kernel.
+    /// </summary>
+    private static int GroupBlocks => 23 * TMacOps.Lanes;
 
     /// <summary>
     /// Steps of the tag kernel that spreading one message over its lanes costs beside its own, by which that is weighed against
