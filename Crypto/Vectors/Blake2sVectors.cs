@@ -150,14 +150,31 @@ internal unsafe struct Blake2sVectors
         Vector128<uint> first, Vector128<uint> second)
     {
         a = a + first + b;
-        d = Ssse3.Shuffle((d ^ a).AsByte(), Vector128.Create((byte)2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)).AsUInt32();
+        d = RotateRight16(d ^ a);
         c += d;
-        b ^= c;
-        b = (b >>> 12) ^ (b << 20);
+        b = RotateRight12(b ^ c);
         a = a + second + b;
-        d = Ssse3.Shuffle((d ^ a).AsByte(), Vector128.Create((byte)1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12)).AsUInt32();
+        d = RotateRight8(d ^ a);
         c += d;
-        b ^= c;
-        b = (b >>> 7) ^ (b << 25);
+        b = RotateRight7(b ^ c);
     }
+
+    // AVX-512 has rotations, for vectors of this width too.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<uint> RotateRight16(Vector128<uint> value) => Avx512F.VL.IsSupported
+        ? Avx512F.VL.RotateRight(value, 16)
+        : Ssse3.Shuffle(value.AsByte(), Vector128.Create((byte)2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)).AsUInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<uint> RotateRight12(Vector128<uint> value) =>
+        Avx512F.VL.IsSupported ? Avx512F.VL.RotateRight(value, 12) : (value >>> 12) ^ (value << 20);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<uint> RotateRight8(Vector128<uint> value) => Avx512F.VL.IsSupported
+        ? Avx512F.VL.RotateRight(value, 8)
+        : Ssse3.Shuffle(value.AsByte(), Vector128.Create((byte)1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12)).AsUInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<uint> RotateRight7(Vector128<uint> value) =>
+        Avx512F.VL.IsSupported ? Avx512F.VL.RotateRight(value, 7) : (value >>> 7) ^ (value << 25);
 }
