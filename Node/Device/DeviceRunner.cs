@@ -72,13 +72,8 @@ public sealed class DeviceRunner : IDisposable
         var turns = new PacketTurns(TimeProvider.System, PacketTurns.IsWanted);
         while (!_stopping)
         {
-            if (_device.Outbound.Run())
-            {
-                turns.Ran(_device.Outbound.Datagrams);
-                continue;
-            }
-            _outboundPoller.Wait(-1);
-            turns.Woken();
+            if (_device.Outbound.Run()) turns.Ran(_device.Outbound.Datagrams, mayNap: _device.Outbound.TookAll);
+            else turns.Wait(_outboundPoller);
         }
     }
 
@@ -93,13 +88,8 @@ public sealed class DeviceRunner : IDisposable
                 _inboundPoller.Change(1, _udp.PollFd4);
                 _inboundPoller.Change(2, _udp.PollFd6);
             }
-            if (_device.Inbound.Run())
-            {
-                turns.Ran(_device.Inbound.Datagrams);
-                continue;
-            }
-            _inboundPoller.Wait(-1);
-            turns.Woken();
+            if (_device.Inbound.Run()) turns.Ran(_device.Inbound.Datagrams);
+            else turns.Wait(_inboundPoller);
         }
     }
 

@@ -22,10 +22,9 @@ internal sealed unsafe class InboundPath : IDisposable
     private const int SlotLength = 65_535;
     private const int Slots = 64;
 
-    // When slots come filled with many datagrams each, fewer of them are a batch: what waits in the socket waits no longer for
-    // it, and what is decrypted is still in a near cache when it is written.
-    private const int FullSlots = 1;
-    private const int FullBytes = 16 * 1024;
+    // About so many are a batch, whether they come one or many to a slot: what waits in the socket waits no longer for it, what
+    // is decrypted is still in a near cache when it is written, and a program's socket has room for it.
+    private const int BatchDatagrams = 64;
 
     // Opened together while they are in the nearest cache.
     private const int OpenPackets = 16;
@@ -63,15 +62,11 @@ internal sealed unsafe class InboundPath : IDisposable
             if (slots == 0) return false;
             Datagrams = 0;
             long now = _device.Now;
-            int bytes = 0;
-            for (int i = 0; i < slots; i++)
-            {
-                bytes += _batch.Datagram(i).Length;
-                HandleSlot(i, now);
-            }
+            int taken = 0;
+            for (int i = 0; i < slots; i++) taken += HandleSlot(i, now);
             _coalescer.Flush();
             if (_coalescer.TakeRefused() is var refused and > 0) _device.Drops.Add(DropReason.TunRefused, refused);
-            _batch.Limit = bytes > FullBytes * slots ? FullSlots : Slots;
+            _batch.Limit = Math.Clamp(slots * BatchDatagrams / taken, 1, Slots);
             return true;
         }
         finally
@@ -88,7 +83,8 @@ internal sealed unsafe class InboundPath : IDisposable
     }
 
     /// <summary>The datagrams of a slot came from one sender, one behind the other.</summary>
-    private void HandleSlot(int slot, long now)
+    /// <returns>How many they were.</returns>
+    private int HandleSlot(int slot, long now)
     {
         Span<byte> data = _batch.Datagram(slot);
         int size = _batch.SegmentSize(slot);
@@ -96,16 +92,18 @@ internal sealed unsafe class InboundPath : IDisposable
         int ecn = _batch.Ecn(slot);
         // The slot's memory is native.
         byte* message = (byte*)Unsafe.AsPointer(ref System.Runtime.InteropServices.MemoryMarshal.GetReference(data));
-        int left = data.Length;
+        int left = data.Length, count = 0;
         do
         {
             int length = Math.Min(size, left);
             if (Handle(message, length, source, ecn, now) is { } dropped) _device.Drops.Add(dropped);
             message += length;
             left -= length;
+            count++;
         }
         while (left > 0);
         Open(source, ecn, now);
+        return count;
     }
 
     private DropReason? Handle(byte* message, int length, in UdpEndpoint source, int ecn, long now)

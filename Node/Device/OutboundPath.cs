@@ -54,6 +54,9 @@ internal sealed unsafe class OutboundPath : IDisposable
     /// <summary>Packets of the last run but for those of TCP.</summary>
     public int Datagrams { get; private set; }
 
+    /// <summary>Whether no more waited at the end of the last run.</summary>
+    public bool TookAll { get; private set; }
+
     /// <summary>Takes the packets that wait, up to a batch, all the way.</summary>
     /// <returns>False when none waited.</returns>
     /// <exception cref="TunException">The interface is gone.</exception>
@@ -65,13 +68,14 @@ internal sealed unsafe class OutboundPath : IDisposable
             long now = _device.Now;
             int mtu = _tun.Mtu;
             int packets = 0;
-            Datagrams = 0;
+            (Datagrams, TookAll) = (0, false);
             _batch.MaxSegments = _udp.MaxSegments;
             for (int used = 0; packets < BatchPackets && ReadBytes - used >= MaxMessage && _batch.Bytes < FlushBytes; packets++)
             {
                 byte* packet = _read.Address + used;
                 int length = _tun.Read(new Span<byte>(packet, MaxPacket), out VirtioNetHeader header);
-                if (length == 0) break;
+                TookAll = length == 0;
+                if (TookAll) break;
                 Handle(packet, length, header, mtu, now);
                 // The next one begins behind this one's padding.
                 used += (length + TransportLayout.PaddingMultiple + 63) & ~63;

@@ -45,8 +45,11 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", SetLastError = true)]
     public static partial int close(int fd);
 
-    [LibraryImport("libc", SetLastError = true)]
+    [LibraryImport("libc")]
     public static partial int sched_yield();
+
+    [LibraryImport("libc")]
+    public static partial int usleep(uint microseconds);
 
     /// <param name="priority">A struct sched_param.</param>
     [LibraryImport("libc", SetLastError = true)]

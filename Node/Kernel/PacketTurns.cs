@@ -6,8 +6,9 @@ namespace Mesh.Node.Kernel;
 /// does: no packet then waits until some program's turn is over. Only while it keeps up: a thread that did not run out of work for
 /// <see cref="Longest"/> is overloaded, and is an ordinary one until it has. Needs CAP_SYS_NICE; without it all threads are ordinary.</para>
 /// <para>It shares while many datagrams come that no TCP holds back: it is ordinary then, and after each batch whoever waits for the
-/// core has it. The sender fills the next batch meanwhile, instead of being interrupted for each packet, and the receiver empties its
-/// buffer before it overflows.</para>
+/// core has it, so that the receiver empties its buffer before it overflows. The outbound thread sleeps a little when it took all
+/// that waited: the next batch gathers meanwhile without a wake-up for each packet, and the receiver is not woken behind its sender
+/// (the kernel wakes it on the inbound thread's core only if no third thread waits there).</para>
 /// </summary>
 internal sealed class PacketTurns
 {
@@ -16,6 +17,9 @@ internal sealed class PacketTurns
 
     /// <summary>Datagrams a millisecond from which on it shares, until they are half as many.</summary>
     public const int ManyDatagrams = 32;
+
+    /// <summary>It sleeps so long at least; the kernel may add its timer slack, 50 µs (prctl(2)).</summary>
+    public const uint NapMicroseconds = 50;
 
     public static readonly TimeSpan Longest = TimeSpan.FromMilliseconds(50);
 
@@ -41,22 +45,31 @@ internal sealed class PacketTurns
 
     public bool Shares { get; private set; }
 
+    /// <summary>Waits for work.</summary>
+    public void Wait(Poller poller)
+    {
+        poller.Wait(-1);
+        Woken();
+    }
+
+    /// <summary>To be called after each batch.</summary>
+    /// <param name="datagrams">Its packets but for those of TCP.</param>
+    /// <param name="mayNap">Whether it may sleep: all that waited was taken, and what comes meanwhile has room.</param>
+    public void Ran(int datagrams, bool mayNap = false)
+    {
+        long now = _time.GetTimestamp();
+        Count(datagrams, now);
+        if (_isFirst && (Shares || _time.GetElapsedTime(_wokenAt, now) > Longest)) _isFirst = !Set(Libc.SCHED_OTHER, priority: 0);
+        if (!Shares) return;
+        _ = mayNap ? Libc.usleep(NapMicroseconds) : Libc.sched_yield();
+    }
+
     /// <summary>To be called after each wait for work.</summary>
     public void Woken()
     {
         _wokenAt = _time.GetTimestamp();
         Count(0, _wokenAt);
         if (!_isFirst && _isAllowed && !Shares) _isFirst = _isAllowed = Set(Libc.SCHED_RR, priority: 1);
-    }
-
-    /// <summary>To be called after each batch.</summary>
-    /// <param name="datagrams">Its packets but for those of TCP.</param>
-    public void Ran(int datagrams)
-    {
-        long now = _time.GetTimestamp();
-        Count(datagrams, now);
-        if (_isFirst && (Shares || _time.GetElapsedTime(_wokenAt, now) > Longest)) _isFirst = !Set(Libc.SCHED_OTHER, priority: 0);
-        if (Shares) _ = Libc.sched_yield();
     }
 
     private void Count(int datagrams, long now)

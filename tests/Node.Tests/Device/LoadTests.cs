@@ -48,6 +48,17 @@ public sealed class LoadTests : IDisposable
     }
 
     [Fact]
+    public void Outbound_tells_whether_it_took_all_that_waited()
+    {
+        var (a, b) = _lab.Pair();
+        for (int i = 0; i < 300; i++) a.Send(b);
+        Assert.True(a.Device.Outbound.Run());
+        Assert.False(a.Device.Outbound.TookAll);
+        Assert.True(a.Device.Outbound.Run());
+        Assert.True(a.Device.Outbound.TookAll);
+    }
+
+    [Fact]
     public void A_cookie_reply_that_answers_nothing_we_sent_is_dropped()
     {
         var (a, b) = _lab.Pair();

@@ -155,6 +155,25 @@ public sealed class OffloadTests
         Assert.InRange(superpackets, 2 * 3300, 3 * 3300);
     }
 
+    [Theory]
+    [InlineData(OffloadSet.None)]
+    [InlineData(OffloadSet.UdpGso | OffloadSet.UdpGro)]
+    public void An_inbound_batch_is_about_64_datagrams_however_many_come_to_a_slot(OffloadSet offloads)
+    {
+        using var lab = new DeviceLab { Offloads = offloads };
+        var (a, b) = Connected(lab);
+        for (int i = 0; i < 512; i++) a.Send(b, length: 1380);
+        while (a.Device.Outbound.Run()) ;
+        // How full slots come, it learns from the first batch.
+        Assert.True(b.Device.Inbound.Run());
+        for (int i = 0; i < 512; i++) a.Send(b, length: 1380);
+        while (a.Device.Outbound.Run()) ;
+        List<int> batches = [];
+        while (b.Device.Inbound.Run()) batches.Add(b.Device.Inbound.Datagrams);
+        Assert.InRange(batches.Sum(), 512, 1024);
+        Assert.All(batches, datagrams => Assert.InRange(datagrams, 1, 64));
+    }
+
     private static (LabNode A, LabNode B) Connected(DeviceLab lab)
     {
         var (a, b) = lab.Pair();

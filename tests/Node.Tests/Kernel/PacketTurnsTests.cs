@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Mesh.Node.Kernel;
 
 namespace Mesh.Node.Tests.Kernel;
@@ -64,6 +65,23 @@ public sealed class PacketTurnsTests
             isAllowed: false);
         Assert.Equal([Libc.SCHED_OTHER, Libc.SCHED_OTHER], seen);
         Assert.True(shares);
+    }
+
+    [Fact]
+    public void A_thread_that_shares_sleeps_where_it_may()
+    {
+        TimeSpan slept = default;
+        OnThread(
+            (turns, time) =>
+            {
+                Ran(turns, time, PacketTurns.Window, AWindowOfMany);
+                var began = Stopwatch.GetTimestamp();
+                turns.Ran(datagrams: 1, mayNap: true);
+                slept = Stopwatch.GetElapsedTime(began);
+                return [];
+            },
+            isAllowed: false);
+        Assert.True(slept >= TimeSpan.FromMicroseconds(PacketTurns.NapMicroseconds), $"slept for {slept.TotalMicroseconds} µs");
     }
 
     private static int Ran(PacketTurns turns, ManualTime time, TimeSpan work, int datagrams)
