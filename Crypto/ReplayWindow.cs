@@ -2,8 +2,8 @@ namespace Mesh.Crypto;
 
 /// <summary>
 /// Sliding window against replayed counters (RFC 6479): a ring of bits in blocks of 64, of which one is always being cleared.
-/// A counter is accepted once, and only while fewer than <see cref="Width"/> behind the largest accepted. Not safe for
-/// several threads.
+/// A counter is accepted once, and only while fewer than <see cref="Width"/> behind the largest accepted. One thread at a time
+/// accepts; others may ask meanwhile.
 /// </summary>
 public sealed class ReplayWindow
 {
@@ -16,9 +16,19 @@ public sealed class ReplayWindow
     private readonly ulong[] _ring = new ulong[Blocks];
     private ulong _largest;
 
-    /// <summary>Whether <paramref name="counter"/> would be accepted now; cheap, to be asked before the packet is opened.</summary>
-    public bool MayAccept(ulong counter) =>
-        counter > _largest || (_largest - counter < Width && (_ring[Slot(counter)] & Bit(counter)) == 0);
+    /// <summary>The largest counter accepted; 0 before the first.</summary>
+    public ulong Largest => Volatile.Read(ref _largest);
+
+    /// <summary>
+    /// Whether <paramref name="counter"/> would be accepted now; cheap, to be asked before the packet is opened. While another thread
+    /// accepts, what it says no to is refused for good, and what it says yes to may be.
+    /// </summary>
+    public bool MayAccept(ulong counter)
+    {
+        // Read before the ring, which is cleared before it is written.
+        ulong largest = Largest;
+        return counter > largest || (largest - counter < Width && (_ring[Slot(counter)] & Bit(counter)) == 0);
+    }
 
     /// <summary>Accepts the counter of an authenticated packet.</summary>
     /// <returns>False when it was accepted before or is too far behind.</returns>
@@ -29,7 +39,7 @@ public sealed class ReplayWindow
             ulong from = _largest / BlockBits;
             ulong steps = Math.Min(counter / BlockBits - from, Blocks);
             for (ulong i = 1; i <= steps; i++) _ring[(from + i) % Blocks] = 0;
-            _largest = counter;
+            Volatile.Write(ref _largest, counter);
         }
         else if (_largest - counter >= Width) return false;
 

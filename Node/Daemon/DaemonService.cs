@@ -61,7 +61,7 @@ internal sealed partial class DaemonService(
     {
         using var routes = new RouteClient();
         var stamps = new InitiationClock(time, TimestampFile.Load(state), KeepStamp);
-        await using var tunnel = MeshTunnel.Open(routes, options.InterfaceName, options.ListenPort, stamps, time, logs.CreateLogger<MeshTunnel>());
+        await using var tunnel = MeshTunnel.Open(routes, options.InterfaceName, options.ListenPort, options.Queues, stamps, time, logs.CreateLogger<MeshTunnel>());
         var parts = new RuntimeParts(state, tunnel, () => LocalEndpoints.List(routes, tunnel.LinkIndex), time, Random.Shared.NextDouble, logs);
         await using var runtime = LoadRuntime(parts);
         await using var server = new LocalServer(runtime, new Pinger(runtime, time), options.SocketPath, time, logs.CreateLogger<LocalServer>());

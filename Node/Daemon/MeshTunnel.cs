@@ -41,7 +41,7 @@ internal sealed partial class MeshTunnel : ITunnel
         _linkIndex = routes.FindLink(tun.Name)?.Index
             ?? throw new UserException(ExitCode.Failed, $"the interface {tun.Name} was gone as soon as it was made", "Start the daemon again.");
         _device = new WireGuardDevice(new DeviceOptions(tun, udp, time, stamps));
-        _filter = new PolicyFilter(_device.AllowedIps);
+        _filter = new PolicyFilter(_device.AllowedIps, _device.Queues.Count);
         _device.Filter = _filter;
         _device.PeerChanged += OnPeerChanged;
         _runner = new DeviceRunner(_device, tun, udp);
@@ -63,9 +63,10 @@ internal sealed partial class MeshTunnel : ITunnel
 
     /// <summary>Makes the interface (down, without addresses) and opens the sockets.</summary>
     /// <param name="port">Null: 51820, or any when that is taken.</param>
+    /// <param name="queues">How many are wanted.</param>
     /// <exception cref="UserException">No rights, no driver, name or port taken.</exception>
     public static MeshTunnel Open(
-        RouteClient routes, string name, int? port, IInitiationClock stamps, TimeProvider time, ILogger log)
+        RouteClient routes, string name, int? port, int queues, IInitiationClock stamps, TimeProvider time, ILogger log)
     {
         LinuxTunDevice? tun = null;
         LinuxUdpTransport? udp = null;
@@ -74,9 +75,11 @@ internal sealed partial class MeshTunnel : ITunnel
             // A TUN interface made persistent by hand, or by another program that died with it.
             routes.DeleteStaleTun(name);
             OffloadSet offloads = OffloadSwitches.FromEnvironment();
-            tun = LinuxTunDevice.Open(name, offloads: offloads);
-            udp = OpenUdp(port, offloads);
-            return new MeshTunnel(routes, tun, udp, stamps, time, log);
+            tun = LinuxTunDevice.Open(name, offloads: offloads, queues: queues);
+            udp = OpenUdp(port, offloads, tun.Queues.Count);
+            var tunnel = new MeshTunnel(routes, tun, udp, stamps, time, log);
+            if (tun.Queues.Count < queues) tunnel.LogOneQueue(tun.Name, queues);
+            return tunnel;
         }
         catch (KernelException e)
         {
@@ -225,15 +228,15 @@ internal sealed partial class MeshTunnel : ITunnel
         }
     }
 
-    private static LinuxUdpTransport OpenUdp(int? port, OffloadSet offloads)
+    private static LinuxUdpTransport OpenUdp(int? port, OffloadSet offloads, int queues)
     {
         try
         {
-            return LinuxUdpTransport.Open(port ?? DaemonOptions.PreferredPort, offloads);
+            return LinuxUdpTransport.Open(port ?? DaemonOptions.PreferredPort, offloads, queues);
         }
         catch (UdpException e) when (port is null && e.IsPortInUse)
         {
-            return LinuxUdpTransport.Open(0, offloads);
+            return LinuxUdpTransport.Open(0, offloads, queues);
         }
     }
 
@@ -339,6 +342,9 @@ internal sealed partial class MeshTunnel : ITunnel
 
     [LoggerMessage(EventId = 2104, Level = LogLevel.Warning, Message = "Taking the tunnel down: {Reason}")]
     private partial void LogTakeDownFailed(string reason);
+
+    [LoggerMessage(EventId = 2106, Level = LogLevel.Warning, Message = "{Name} has one queue instead of {Queues}: it was made before, without multi_queue")]
+    private partial void LogOneQueue(string name, int queues);
 
     private sealed class ReadOnlyHost(LinuxUdpTransport udp) : IUapiHost
     {

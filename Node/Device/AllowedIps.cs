@@ -6,8 +6,8 @@ namespace Mesh.Node.Device;
 /// <summary>
 /// Which peer owns an address: longest prefix match over both families (the paper's cryptokey routing, section 2). A prefix
 /// belongs to one peer; given to another, it moves. Two path-compressed binary tries. Looking up takes no lock and
-/// allocates nothing, while one writer at a time changes the tries: a node is complete before the one reference store that
-/// makes it reachable.
+/// allocates nothing, on any number of threads, while one writer at a time changes the tries: a node is complete before the
+/// one reference store that makes it reachable.
 /// </summary>
 public sealed class AllowedIps
 {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Mesh.Node.Kernel;
 using Mesh.Node.Tun;
 using Mesh.Node.Udp;
@@ -5,40 +6,37 @@ using Mesh.Node.Udp;
 namespace Mesh.Node.Device;
 
 /// <summary>
-/// Runs a device's three paths on a thread each, and threads that help with handshakes while many come, until it is disposed
-/// or one of them fails; then all stop, and <see cref="Completion"/> says why.
+/// Runs a device's paths on a thread each, those of every queue and the control path, and threads that help with handshakes while
+/// many come, until it is disposed or one of them fails; then all stop, and <see cref="Completion"/> says why.
 /// </summary>
 public sealed class DeviceRunner : IDisposable
 {
     private static readonly TimeSpan LongestSleep = TimeSpan.FromHours(1);
 
     private readonly WireGuardDevice _device;
-    private readonly IUdpTransport _udp;
-    private readonly Poller _outboundPoller = new(1);
-    private readonly Poller _inboundPoller = new(2);
+    private readonly QueuePollers[] _queues;
     private readonly Signal _controlSignal = new();
     private readonly Signal[] _helperSignals;
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Thread[] _threads;
     private volatile bool _stopping;
-    private volatile bool _portChanged = true;
 
     public DeviceRunner(WireGuardDevice device, ITunDevice tun, IUdpTransport udp)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(tun);
         ArgumentNullException.ThrowIfNull(udp);
-        (_device, _udp) = (device, udp);
-        _outboundPoller.Watch(tun.PollFd);
-        _inboundPoller.Watch(-1);
-        _inboundPoller.Watch(-1);
+        _device = device;
+        _queues = [.. device.Queues.Select((_, i) => new QueuePollers(tun.Queues[i], udp.Queues[i]))];
         device.OnWakeControl(_controlSignal.Set);
         _helperSignals = new Signal[Math.Clamp(Environment.ProcessorCount - 1, 0, Timing.HandshakeHelpers)];
         for (int i = 0; i < _helperSignals.Length; i++) _helperSignals[i] = new Signal();
         device.HandshakeQueue.Backlog = WakeHelpers;
         _threads =
         [
-            Start("outbound", RunOutbound), Start("inbound", RunInbound), Start("control", RunControl),
+            .. device.Queues.Select((queue, i) => Start("outbound" + Suffix(i), () => RunOutbound(queue.Outbound, _queues[i]))),
+            .. device.Queues.Select((queue, i) => Start("inbound" + Suffix(i), () => RunInbound(queue.Inbound, _queues[i]))),
+            Start("control", RunControl),
             .. _helperSignals.Select((signal, i) => Start("handshakes", () => RunHelper(signal, isFirst: i == 0))),
         ];
     }
@@ -52,8 +50,11 @@ public sealed class DeviceRunner : IDisposable
     /// <summary>To be called after the transport's port was changed, as its descriptors are new then.</summary>
     public void PortChanged()
     {
-        _portChanged = true;
-        _inboundPoller.Wake();
+        foreach (QueuePollers queue in _queues)
+        {
+            queue.PortChanged = true;
+            queue.Inbound.Wake();
+        }
     }
 
     /// <summary>Stops the threads and waits for their end.</summary>
@@ -62,34 +63,28 @@ public sealed class DeviceRunner : IDisposable
         Stop();
         foreach (Thread thread in _threads)
             if (thread != Thread.CurrentThread) thread.Join();
-        _outboundPoller.Dispose();
-        _inboundPoller.Dispose();
+        foreach (QueuePollers queue in _queues) queue.Dispose();
         _completion.TrySetResult();
     }
 
-    private void RunOutbound()
+    private void RunOutbound(OutboundPath path, QueuePollers pollers)
     {
         var turns = new PacketTurns(TimeProvider.System, PacketTurns.IsWanted);
         while (!_stopping)
         {
-            if (_device.Outbound.Run()) turns.Ran(_device.Outbound.Datagrams, mayNap: _device.Outbound.TookAll);
-            else turns.Wait(_outboundPoller);
+            if (path.Run()) turns.Ran(path.Datagrams, mayNap: path.TookAll);
+            else turns.Wait(pollers.Outbound);
         }
     }
 
-    private void RunInbound()
+    private void RunInbound(InboundPath path, QueuePollers pollers)
     {
         var turns = new PacketTurns(TimeProvider.System, PacketTurns.IsWanted);
         while (!_stopping)
         {
-            if (_portChanged)
-            {
-                _portChanged = false;
-                _inboundPoller.Change(1, _udp.PollFd4);
-                _inboundPoller.Change(2, _udp.PollFd6);
-            }
-            if (_device.Inbound.Run()) turns.Ran(_device.Inbound.Datagrams);
-            else turns.Wait(_inboundPoller);
+            if (pollers.PortChanged) pollers.WatchSockets();
+            if (path.Run()) turns.Ran(path.Datagrams);
+            else turns.Wait(pollers.Inbound);
         }
     }
 
@@ -119,6 +114,8 @@ public sealed class DeviceRunner : IDisposable
         for (int i = 0; i < _helperSignals.Length && waiting >= Timing.HandshakeBacklog << i; i++) _helperSignals[i].Set();
     }
 
+    private static string Suffix(int queue) => queue == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" {queue + 1}");
+
     private Thread Start(string name, Action run)
     {
         var thread = new Thread(() =>
@@ -146,10 +143,47 @@ public sealed class DeviceRunner : IDisposable
     private void Stop()
     {
         _stopping = true;
-        _outboundPoller.Wake();
-        _inboundPoller.Wake();
+        foreach (QueuePollers queue in _queues)
+        {
+            queue.Outbound.Wake();
+            queue.Inbound.Wake();
+        }
         _controlSignal.Set();
         foreach (Signal signal in _helperSignals) signal.Set();
+    }
+
+    /// <summary>What a queue's two threads wait with.</summary>
+    private sealed class QueuePollers : IDisposable
+    {
+        private readonly IUdpQueue _udp;
+
+        /// <summary>The sockets that it is to watch are new.</summary>
+        public volatile bool PortChanged = true;
+
+        public QueuePollers(ITunQueue tun, IUdpQueue udp)
+        {
+            _udp = udp;
+            Outbound.Watch(tun.PollFd);
+            Inbound.Watch(-1);
+            Inbound.Watch(-1);
+        }
+
+        public Poller Outbound { get; } = new(1);
+
+        public Poller Inbound { get; } = new(2);
+
+        public void WatchSockets()
+        {
+            PortChanged = false;
+            Inbound.Change(1, _udp.PollFd4);
+            Inbound.Change(2, _udp.PollFd6);
+        }
+
+        public void Dispose()
+        {
+            Outbound.Dispose();
+            Inbound.Dispose();
+        }
     }
 
     /// <summary>Sets that come while nobody waits are kept, as one.</summary>

@@ -4,7 +4,7 @@ using Mesh.Protocol.WireGuard;
 namespace Mesh.Node.Device;
 
 /// <summary>
-/// Handshake messages on their way from the receiving path to the threads that answer them: a ring of fixed size, as anyone can
+/// Handshake messages on their way from the inbound paths to the threads that answer them: a ring of fixed size, as anyone can
 /// send them. When it is full a message is dropped; its sender tries again.
 /// </summary>
 internal sealed class HandshakeQueue
@@ -17,7 +17,7 @@ internal sealed class HandshakeQueue
 
     public int Count => Volatile.Read(ref _count);
 
-    /// <summary>Told how many wait, whenever that is more than one thread has in hand. Called by the receiving path.</summary>
+    /// <summary>Told how many wait, whenever that is more than one thread has in hand. Called by the inbound paths, several at once.</summary>
     public Action<int>? Backlog { get; set; }
 
     /// <param name="message">At most <see cref="InitiationLayout.Length"/> bytes, the longest of the handshake messages.</param>

@@ -1,16 +1,17 @@
 namespace Mesh.Node.Device;
 
 /// <summary>
-/// Judges the packets inside the tunnel. Called on the packet paths, by several threads at once: it must not wait, allocate
-/// or throw.
+/// Judges the packets inside the tunnel. Called on the packet paths, by several threads at once in either direction: it must not wait,
+/// allocate or throw.
 /// </summary>
 internal interface IPacketFilter
 {
     /// <summary>A packet that the peer's key decrypted, whose source is one of the peer's allowed IPs.</summary>
+    /// <param name="queue">The path that asks. No two threads ask for one at once.</param>
     /// <param name="packet">A whole packet, without padding.</param>
     /// <param name="now">The device's ticks.</param>
     /// <returns>Why it goes no further; null lets it through.</returns>
-    DropReason? JudgeInbound(Peer peer, ReadOnlySpan<byte> packet, long now);
+    DropReason? JudgeInbound(int queue, Peer peer, ReadOnlySpan<byte> packet, long now);
 
     /// <summary>
     /// A packet of the host, whose destination is one of the peer's allowed IPs. Packets of one flow that are still one

@@ -8,8 +8,9 @@ using Mesh.Protocol.WireGuard;
 namespace Mesh.Node.Device;
 
 /// <summary>
-/// From the peers to the host. One thread runs it, and takes a batch to its end before it takes the next; nothing here
-/// waits for another thread or allocates, but for a peer that moved.
+/// From the peers to the host, for one queue. One thread runs it, beside those of the other queues, and takes a batch to its end before
+/// it takes the next. It waits for another only where both take in messages of one session or note new flows that moment, and
+/// allocates nothing, but for a peer that moved.
 /// <code>
 ///   recvmmsg -> type -> index -> session -> age, counter -> open in place -> replay window -> roam, timers
 ///                 \                            -> length, source is the peer's, policy, ECN -> coalesce -> TUN write
@@ -30,7 +31,8 @@ internal sealed unsafe class InboundPath : IDisposable
     private const int OpenPackets = 16;
 
     private readonly WireGuardDevice _device;
-    private readonly IUdpTransport _udp;
+    private readonly int _queue;
+    private readonly IUdpQueue _udp;
     private readonly Quiescence.Section _section;
     private readonly UdpReceiveBatch _batch = new(Slots, SlotLength);
     private readonly Coalescer _coalescer;
@@ -40,9 +42,10 @@ internal sealed unsafe class InboundPath : IDisposable
     private IpAddressBits _lastSource;
     private Peer? _lastOwner;
 
-    public InboundPath(WireGuardDevice device, ITunDevice tun, IUdpTransport udp)
+    /// <param name="queue">Its number, from 0.</param>
+    public InboundPath(WireGuardDevice device, int queue, ITunQueue tun, IUdpQueue udp)
     {
-        (_device, _udp) = (device, udp);
+        (_device, _queue, _udp) = (device, queue, udp);
         _coalescer = new Coalescer(tun);
         _section = device.Quiescence.AddPath();
     }
@@ -145,7 +148,7 @@ internal sealed unsafe class InboundPath : IDisposable
         ulong counter = Unsafe.ReadUnaligned<ulong>(message + TransportLayout.Counter);
         if (now - keypair.CreatedAt >= Timing.RejectAfterTime.Ticks || counter >= Timing.RejectAfterMessages)
             return DropReason.SessionExpired;
-        if (!keypair.Window.MayAccept(counter)) return DropReason.Replayed;
+        if (!keypair.MayAccept(counter)) return DropReason.Replayed;
         if (_opensUnder != keypair || _toOpenCount == OpenPackets)
         {
             Open(source, ecn, now);
@@ -163,16 +166,18 @@ internal sealed unsafe class InboundPath : IDisposable
         Keypair keypair = _opensUnder!;
         _toOpenCount = 0;
         TransportAead.Open(keypair.ReceiveKey, packets);
+        uint accepted = keypair.Accept(packets, out bool isNewest);
+        // The first of a session has it used for sending, before its packet can be answered.
+        if (accepted != 0) Accepted(keypair, source, isNewest, now);
         long bytes = 0;
-        int accepted = 0, data = 0;
-        foreach (ref readonly AeadPacket packet in packets)
+        int data = 0;
+        for (int i = 0; i < packets.Length; i++)
         {
+            ref readonly AeadPacket packet = ref packets[i];
             if (!packet.IsAuthentic) _device.Drops.Add(DropReason.TransportInvalid);
-            else if (!keypair.Window.TryAccept(packet.Counter)) _device.Drops.Add(DropReason.Replayed);
+            else if ((accepted >> i & 1) == 0) _device.Drops.Add(DropReason.Replayed);
             else
             {
-                // The first of a session has it used for sending, before its packet can be answered.
-                if (accepted++ == 0) Accepted(keypair, source, now);
                 bytes += packet.Length + TransportLayout.HeaderLength;
                 int length = packet.Length - TransportLayout.TagLength;
                 if (length == 0) continue; // a keepalive
@@ -187,11 +192,12 @@ internal sealed unsafe class InboundPath : IDisposable
     }
 
     /// <summary>An authentic message came in on the session.</summary>
-    private void Accepted(Keypair keypair, in UdpEndpoint source, long now)
+    private void Accepted(Keypair keypair, in UdpEndpoint source, bool isNewest, long now)
     {
         Peer peer = keypair.Peer;
         if (peer.Keypairs.IsNext(keypair) && peer.Keypairs.TryPromote(keypair)) _device.SessionConfirmed(peer);
-        peer.Roam(source);
+        // What waited in another queue while the peer moved does not tell where it is now.
+        if (isNewest) peer.Roam(source);
         peer.Timers.AnyReceived(now);
         if (!keypair.IsInitiator || now - keypair.CreatedAt < Timing.RekeyOnReceiveAfter.Ticks || peer.LastMinuteHandshake) return;
         peer.LastMinuteHandshake = true;
@@ -203,7 +209,7 @@ internal sealed unsafe class InboundPath : IDisposable
         if (!InnerPacket.TryGetSource(new ReadOnlySpan<byte>(packet, padded), out IpAddressBits from, out int length)) return DropReason.InnerMalformed;
         if (_lastOwner is null || from != _lastSource) (_lastSource, _lastOwner) = (from, _device.AllowedIps.Lookup(from));
         if (_lastOwner != peer) return DropReason.InnerSource;
-        if (_device.Filter is { } filter && filter.JudgeInbound(peer, new ReadOnlySpan<byte>(packet, length), now) is { } refused) return refused;
+        if (_device.Filter is { } filter && filter.JudgeInbound(_queue, peer, new ReadOnlySpan<byte>(packet, length), now) is { } refused) return refused;
         if (!Ecn.TryCombine(packet, ecn)) return DropReason.Congestion;
         if (!InnerPacket.IsTcp(new ReadOnlySpan<byte>(packet, length))) Datagrams++;
         _coalescer.Add(packet, length);

@@ -11,7 +11,7 @@ internal interface IIndexed
 
 /// <summary>
 /// The indices that this device gave out, each random, so that they tell an observer nothing. Looking up takes no lock and
-/// allocates nothing.
+/// allocates nothing, from any number of threads.
 /// </summary>
 internal sealed class IndexTable
 {

@@ -8,8 +8,9 @@ using Mesh.Protocol.WireGuard;
 namespace Mesh.Node.Device;
 
 /// <summary>
-/// From the host to the peers. One thread runs it, and takes a batch to its end before it takes the next; nothing here
-/// waits for another thread, takes a lock or allocates.
+/// From the host to the peers, for one queue. One thread runs it, beside those of the other queues, and takes a batch to its end
+/// before it takes the next. It waits for another only where both note new flows or stage packets of one peer that moment, and
+/// allocates nothing.
 /// <code>
 ///   TUN read -> allowed IPs -> policy -> session -> counters -> cut up, checksum -> seal into the send arena ... -> one sendmmsg
 ///                                           \-> none: staged, and the control thread is asked for a handshake
@@ -35,8 +36,8 @@ internal sealed unsafe class OutboundPath : IDisposable
     private const int SealPackets = 16;
 
     private readonly WireGuardDevice _device;
-    private readonly ITunDevice _tun;
-    private readonly IUdpTransport _udp;
+    private readonly ITunQueue _tun;
+    private readonly IUdpQueue _udp;
     private readonly Quiescence.Section _section;
     private readonly NativeBuffer _read = new(ReadBytes);
     private readonly UdpSendBatch _batch = new(BatchPackets, SendBytes);
@@ -45,7 +46,7 @@ internal sealed unsafe class OutboundPath : IDisposable
     private Keypair? _sealsUnder;
     private int _toSealCount;
 
-    public OutboundPath(WireGuardDevice device, ITunDevice tun, IUdpTransport udp)
+    public OutboundPath(WireGuardDevice device, ITunQueue tun, IUdpQueue udp)
     {
         (_device, _tun, _udp) = (device, tun, udp);
         _section = device.Quiescence.AddPath();
@@ -66,7 +67,7 @@ internal sealed unsafe class OutboundPath : IDisposable
         try
         {
             long now = _device.Now;
-            int mtu = _tun.Mtu;
+            int mtu = _device.Mtu;
             int packets = 0;
             (Datagrams, TookAll) = (0, false);
             _batch.MaxSegments = _udp.MaxSegments;

@@ -6,7 +6,7 @@ namespace Mesh.Node.Device;
 /// <summary>
 /// Another end of tunnels: an id with one or two public keys, of which the first is the one to write to. Its sessions,
 /// endpoint, allowed IPs and counters belong to the id, so that keys can change under them. Everything that changes it goes
-/// through <see cref="WireGuardDevice"/>.
+/// through <see cref="WireGuardDevice"/>, but for what packets change: any path may, each on its thread.
 /// </summary>
 public sealed class Peer
 {
@@ -83,7 +83,10 @@ public sealed class Peer
 
     internal long LastInitiationReceived { get; set; } = long.MinValue / 2;
 
-    /// <summary>The receiving path asked for a handshake in the session's last moments, and need not again.</summary>
+    /// <summary>
+    /// An inbound path asked for a handshake in the session's last moments, and none need again. Where two do at once, one handshake
+    /// comes of it.
+    /// </summary>
     internal bool LastMinuteHandshake;
 
     internal bool IsRemoved => Volatile.Read(ref _removed);
@@ -95,7 +98,7 @@ public sealed class Peer
     internal void SetEndpoint(in UdpEndpoint endpoint) =>
         Volatile.Write(ref _endpoint, endpoint.IsEmpty ? null : new EndpointBox(endpoint));
 
-    /// <summary>An authentic packet came from there. Allocates only when that is news.</summary>
+    /// <summary>An authentic packet came from there. Allocates only when that is news. Of paths that say it at once, the last counts.</summary>
     internal void Roam(in UdpEndpoint source)
     {
         if (Volatile.Read(ref _endpoint) is not { } box || !box.Value.EqualsWithSource(source)) SetEndpoint(source);

@@ -1,8 +1,8 @@
 namespace Mesh.Node.Device;
 
 /// <summary>
-/// A peer's sessions in their three places (paper section 6.3). The packet paths read the places without a lock; changing
-/// them takes the peer's.
+/// A peer's sessions in their three places (paper section 6.3). The packet paths, all at once, read the places without a
+/// lock; changing them takes the peer's.
 /// <code>
 ///   event                     previous        current      next
 ///   made as initiator         next ?? current made         -        (both ends have the keys: send at once)

@@ -2,8 +2,8 @@ namespace Mesh.Node.Device;
 
 /// <summary>
 /// The timers of one peer (paper section 6). Each is a deadline in device ticks, 0 when not set. The packet paths set and
-/// clear them; the control thread acts on them (see ControlPath.RunTimers). A race between the two costs at most a
-/// handshake or a keepalive that was not needed.
+/// clear them, several at once; the control thread acts on them (see ControlPath.RunTimers). A race between any of them costs at
+/// most a handshake or a keepalive that was not needed.
 /// <code>
 ///   timer             set by                               cleared by              when due
 ///   retransmit        initiation sent                      response, giving up     send again, or give up after 90 s

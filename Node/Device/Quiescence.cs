@@ -2,7 +2,7 @@ namespace Mesh.Node.Device;
 
 /// <summary>
 /// Tells when no packet path can still hold something that was taken out of reach, so that keys are zeroed under nobody's
-/// hands. Each path has a counter that is odd while it works on a batch. What is retired is out of reach already; once
+/// hands. Each path, of every queue, has a counter that is odd while it works on a batch. What is retired is out of reach already; once
 /// every path was seen idle, or has moved on, it is zeroed. Costs the packet path two atomic increments a batch.
 /// </summary>
 internal sealed class Quiescence

@@ -5,7 +5,7 @@ namespace Mesh.Node.Device;
 /// <summary>
 /// Packets of one peer that wait for a handshake: at most <see cref="Timing.StagedPackets"/>, where the oldest makes room
 /// for the newest, as the newest is the likelier to be of use. All peers' together hold at most
-/// <see cref="Timing.StagedBytes"/>.
+/// <see cref="Timing.StagedBytes"/>. Every outbound path adds, the control thread takes.
 /// </summary>
 internal sealed class StagedPackets(StagedPackets.Budget budget, DropCounters drops)
 {

@@ -12,7 +12,7 @@ public sealed record DeviceOptions(
     ITunDevice Tun, IUdpTransport Udp, TimeProvider Clock, IInitiationClock InitiationClock, Func<TimeSpan>? Jitter = null);
 
 /// <summary>
-/// A WireGuard interface: keys, peers, allowed IPs, and three paths over them (outbound, inbound, control), which
+/// A WireGuard interface: keys, peers, allowed IPs, and the paths over them (outbound and inbound for each queue, and control), which
 /// <see cref="DeviceRunner"/> runs on a thread each, or a simulation by turns. Methods that change something may be called
 /// from any thread; they hold <see cref="ControlLock"/>, as the control path does. Order of locks: control, then a peer's
 /// keypairs or staged packets, then timer queue, quiescence.
@@ -33,13 +33,16 @@ public sealed class WireGuardDevice : IDisposable
     public WireGuardDevice(DeviceOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
+        if (options.Tun.Queues.Count != options.Udp.Queues.Count)
+            throw new ArgumentException("the interface has as many queues as the underlay", nameof(options));
         _options = options;
         _started = options.Clock.GetTimestamp();
         _jitter = options.Jitter ?? (static () => TimeSpan.FromTicks(RandomNumberGenerator.GetInt32((int)Timing.MaxJitter.Ticks)));
         Timers = new TimerQueue(WakeControl);
         HandshakeGate = new HandshakeGate(HandshakeQueue);
-        Outbound = new OutboundPath(this, options.Tun, options.Udp);
-        Inbound = new InboundPath(this, options.Tun, options.Udp);
+        var pairs = options.Tun.Queues.Zip(options.Udp.Queues);
+        Queues = [.. pairs.Select((pair, i) => new DeviceQueue(
+            new OutboundPath(this, pair.First, pair.Second), new InboundPath(this, i, pair.First, pair.Second)))];
         Control = new ControlPath(this, options.Udp);
     }
 
@@ -63,9 +66,7 @@ public sealed class WireGuardDevice : IDisposable
         set => Volatile.Write(ref _filter, value);
     }
 
-    internal OutboundPath Outbound { get; }
-
-    internal InboundPath Inbound { get; }
+    internal IReadOnlyList<DeviceQueue> Queues { get; }
 
     internal ControlPath Control { get; }
 
@@ -291,8 +292,7 @@ public sealed class WireGuardDevice : IDisposable
             Quiescence.Reclaim();
         }
         Ephemerals.Dispose();
-        Outbound.Dispose();
-        Inbound.Dispose();
+        foreach (DeviceQueue queue in Queues) queue.Dispose();
     }
 
     internal static bool IsDueForRekey(Keypair keypair, ulong counter, long now) =>

@@ -7,9 +7,10 @@ namespace Mesh.Node.Filter;
 /// full, what would end soonest makes room, so that a flood of short-lived entries can't push out the long-lived ones. The
 /// place of a key follows from secrets of this table, so that nobody can aim at a set.
 /// <para>
-/// Safe between threads without a lock, and nobody waits: each entry has a version that is odd while one writer, who claimed
-/// it by an exchange, changes it. Whoever meets a claimed entry tries a few times and then takes it for another's: a reader
-/// that finds nothing, at worst for one packet of the very flow whose entry is being written.
+/// Safe between threads. Finding and changing take no lock, and nobody waits: each entry has a version that is odd while one writer,
+/// who claimed it by an exchange, changes it. Whoever meets a claimed entry tries a few times and then takes it for another's: a
+/// reader that finds nothing, at worst for one packet of the very flow whose entry is being written. Who adds waits for others who
+/// add, so that a key has one entry and no two take the same place.
 /// </para>
 /// </summary>
 internal sealed class BoundedTable
@@ -21,6 +22,7 @@ internal sealed class BoundedTable
     // A part of each entry's hash, so that looking for a key reads one cache line; 0 for an entry never used.
     private readonly uint[] _tags;
     private readonly int _setMask;
+    private readonly Lock _adding = new();
     private readonly ulong _secretA = Secret(), _secretB = Secret(), _secretC = Secret(), _secretD = Secret();
     private long _evictions;
 
@@ -57,14 +59,17 @@ internal sealed class BoundedTable
     public void Put(in FlowKey key, int value, long endsAt, long now)
     {
         ulong hash = Hash(key);
-        int slot = Find(key, hash, out _, out _);
-        if (slot < 0) slot = Victim(SetOf(hash), now);
-        ref Entry entry = ref _entries[slot];
-        if (!TryClaim(ref entry, out int version)) return;
-        if (entry.EndsAt > now && !entry.Key.Matches(key)) Interlocked.Increment(ref _evictions);
-        (entry.Key, entry.Value, entry.EndsAt) = (key, value, endsAt);
-        Volatile.Write(ref entry.Version, version + 2);
-        Volatile.Write(ref _tags[slot], TagOf(hash));
+        lock (_adding)
+        {
+            int slot = Find(key, hash, out _, out _);
+            if (slot < 0) slot = Victim(SetOf(hash), now);
+            ref Entry entry = ref _entries[slot];
+            if (!TryClaim(ref entry, out int version)) return;
+            if (entry.EndsAt > now && !entry.Key.Matches(key)) Interlocked.Increment(ref _evictions);
+            (entry.Key, entry.Value, entry.EndsAt) = (key, value, endsAt);
+            Volatile.Write(ref entry.Version, version + 2);
+            Volatile.Write(ref _tags[slot], TagOf(hash));
+        }
     }
 
     public void Remove(in FlowKey key)

@@ -6,7 +6,8 @@ namespace Mesh.Node.Filter;
 /// peer whose right was taken away would go on under it. TCP needs no such memory, as its first segment tells who began.
 /// <para>
 /// Both are keyed by the time of the peer's visibility (<see cref="PeerRights.Visibility"/>): they die when the peer leaves the
-/// map, and outlive its keys. Own flows are written by the outbound path alone, so that no peer can fill that table.
+/// map, and outlive its keys. Own flows are added by the outbound paths alone, so that no peer can fill that table. Any path of either
+/// direction may ask and take note, each on its thread.
 /// </para>
 /// </summary>
 internal sealed class Flows

@@ -10,17 +10,18 @@ namespace Mesh.Node.Filter;
 ///   out:  peer in the map, not expired -> (plain WireGuard peer: rule, or answer to what it may begin) -> note the flow
 /// </code>
 /// Flows that a peer began are judged anew at each packet: a right that is gone ends them with the next one. One reference holds
-/// all that a map says; the packet paths take it up once a packet. They wait for nothing here and allocate nothing. One thread
-/// judges what comes in, another what goes out.
+/// all that a map says; the packet paths take it up once a packet, and allocate nothing here. All of them judge at once, in either
+/// direction: what they only look up takes no lock; who begins a flow or a fragmented datagram waits for another who does so that moment.
 /// </summary>
-internal sealed class PolicyFilter(AllowedIps allowedIps) : IPacketFilter
+/// <param name="queues">How many paths judge what comes in.</param>
+internal sealed class PolicyFilter(AllowedIps allowedIps, int queues = 1) : IPacketFilter
 {
     private const int IcmpHeaderLength = 8;
 
     private readonly Flows _flows = new();
     private readonly Fragments _inboundFragments = new();
     private readonly Fragments _outboundFragments = new();
-    private Published _published = new(FilterView.Empty, 0);
+    private Published _published = new(FilterView.Empty, 0, queues);
 
     public FilterView View => Volatile.Read(ref _published).View;
 
@@ -30,17 +31,15 @@ internal sealed class PolicyFilter(AllowedIps allowedIps) : IPacketFilter
     /// <summary>Enforces the view from the next packet on.</summary>
     /// <param name="utcNow">The wall clock, by which authorisations end.</param>
     /// <param name="now">The device's ticks at that time.</param>
-    public void Enforce(FilterView view, DateTimeOffset utcNow, long now) => Volatile.Write(ref _published, new Published(view, utcNow.UtcTicks - now));
-
-    public DropReason? JudgeInbound(Peer peer, ReadOnlySpan<byte> packet, long now) => JudgeInbound(peer.Id, peer, packet, now);
+    public void Enforce(FilterView view, DateTimeOffset utcNow, long now) => Volatile.Write(ref _published, new Published(view, utcNow.UtcTicks - now, queues));
 
     public DropReason? JudgeOutbound(Peer peer, ReadOnlySpan<byte> packet, long now) => JudgeOutbound(peer.Id, packet, now);
 
-    /// <param name="router">Who must be the router for what an ICMP error is about: the peer itself, as the allowed IPs know it.</param>
-    internal DropReason? JudgeInbound(ulong peer, Peer router, ReadOnlySpan<byte> packet, long now)
+    public DropReason? JudgeInbound(int queue, Peer peer, ReadOnlySpan<byte> packet, long now)
     {
         var published = Volatile.Read(ref _published);
-        if (published.LastInbound.Find(peer) is not { } rights) return DropReason.PolicyPeer;
+        LastPacket last = published.LastInbound[queue];
+        if (last.Find(peer.Id) is not { } rights) return DropReason.PolicyPeer;
         var refused = PacketHeaders.Read(packet, PacketForm.Received, out PacketHeaders headers);
         if (rights.ExpiresAt <= now + published.UtcOffset) refused = DropReason.PolicyPeer;
         if (refused is null)
@@ -51,11 +50,11 @@ internal sealed class PolicyFilter(AllowedIps allowedIps) : IPacketFilter
                     if (!_inboundFragments.MayFollow(rights.Number, headers, now)) refused = DropReason.PolicyFragment;
                     break;
                 case DatagramPart.FirstFragment:
-                    refused = JudgeInbound(published, rights, router, headers, packet, now);
+                    refused = JudgeInbound(published.View, last, rights, peer, headers, packet, now);
                     _inboundFragments.NoteFirst(rights.Number, headers, refused is null, now);
                     break;
                 default:
-                    refused = JudgeInbound(published, rights, router, headers, packet, now);
+                    refused = JudgeInbound(published.View, last, rights, peer, headers, packet, now);
                     break;
             }
         }
@@ -76,20 +75,21 @@ internal sealed class PolicyFilter(AllowedIps allowedIps) : IPacketFilter
         return refused;
     }
 
+    /// <param name="router">Who must be the router for what an ICMP error is about: the peer itself, as the allowed IPs know it.</param>
     private DropReason? JudgeInbound(
-        Published published, PeerRights rights, Peer router, in PacketHeaders headers, ReadOnlySpan<byte> packet, long now)
+        FilterView view, LastPacket last, PeerRights rights, Peer router, in PacketHeaders headers, ReadOnlySpan<byte> packet, long now)
     {
         switch (headers.Icmp)
         {
             case IcmpMessage.Link:
                 return DropReason.PolicyIcmp;
             case IcmpMessage.Error:
-                return IsAboutFlow(published.View, rights, router, headers, packet, now) ? null : DropReason.PolicyIcmp;
+                return IsAboutFlow(view, rights, router, headers, packet, now) ? null : DropReason.PolicyIcmp;
         }
         // Most of TCP is what a rule lets in; of the rest, a flow of ours must not be taken for one of the peer's.
         bool isTcp = headers.Protocol == IpProtocol.Tcp;
         if (!isTcp && _flows.IsReply(rights.Visibility, headers, now)) return null;
-        if (published.LastInbound.MaySend(headers))
+        if (last.MaySend(headers))
         {
             _flows.NoteInbound(rights.Visibility, headers, now);
             return null;
@@ -151,8 +151,12 @@ internal sealed class PolicyFilter(AllowedIps allowedIps) : IPacketFilter
             && quote.Part != DatagramPart.LaterFragment;
     }
 
-    private sealed record Published(FilterView View, long UtcOffset)
+    private sealed class Published(FilterView view, long utcOffset, int queues)
     {
-        public LastPacket LastInbound { get; } = new(View);
+        public FilterView View => view;
+
+        public long UtcOffset => utcOffset;
+
+        public LastPacket[] LastInbound { get; } = [.. Enumerable.Range(0, queues).Select(_ => new LastPacket(view))];
     }
 }

@@ -32,7 +32,7 @@ internal sealed unsafe class Coalescer : IDisposable
 
     private const int FlowSlots = 256;
 
-    private readonly ITunDevice _tun;
+    private readonly ITunQueue _tun;
     private readonly Item* _items;
     private readonly Part* _parts;
     private readonly IoVec* _vectors;
@@ -42,7 +42,7 @@ internal sealed unsafe class Coalescer : IDisposable
     private int _partCount;
     private int _refused;
 
-    public Coalescer(ITunDevice tun)
+    public Coalescer(ITunQueue tun)
     {
         _tun = tun;
         nuint items = (nuint)(sizeof(Item) * MaxPackets), parts = (nuint)(sizeof(Part) * MaxPackets), vectors = (nuint)(sizeof(IoVec) * (MaxJoined + 1));

@@ -11,8 +11,9 @@ namespace Mesh.Node.Routes;
 /// <param name="IsLoopback">True for the loopback interface.</param>
 /// <param name="HasCarrier">For a TUN interface: true while a process holds it.</param>
 /// <param name="Kind">The driver's name for virtual links ("tun", "veth"), or null.</param>
+/// <param name="TunQueues">For a TUN interface made for several queues: how many of them are held open; else null.</param>
 public sealed record Link(
-    int Index, string Name, int Mtu, bool IsUp, bool IsLoopback, bool HasCarrier, string? Kind)
+    int Index, string Name, int Mtu, bool IsUp, bool IsLoopback, bool HasCarrier, string? Kind, int? TunQueues = null)
 {
     /// <summary>Reads RTM_NEWLINK or RTM_DELLINK; null for anything else.</summary>
     internal static Link? Parse(NetlinkType type, ReadOnlySpan<byte> payload)
@@ -24,6 +25,7 @@ public sealed record Link(
         int mtu = 0;
         bool carrier = false;
         string? kind = null;
+        int? tunQueues = null;
         var reader = new NetlinkAttributeReader(payload[Unsafe.SizeOf<LinkHeader>()..]);
         while (reader.MoveNext())
         {
@@ -39,22 +41,37 @@ public sealed record Link(
                     carrier = reader.Byte != 0;
                     break;
                 case NetlinkAttributes.LinkInfo:
-                    kind = ParseKind(reader.Value);
+                    (kind, tunQueues) = ParseInfo(reader.Value);
                     break;
             }
         }
         return new Link(
             header.Index, name, mtu, (header.Flags & LinkFlags.Up) != 0, (header.Flags & LinkFlags.Loopback) != 0,
-            carrier, kind);
+            carrier, kind, tunQueues);
     }
 
-    private static string? ParseKind(ReadOnlySpan<byte> info)
+    private static (string? Kind, int? TunQueues) ParseInfo(ReadOnlySpan<byte> info)
     {
+        string? kind = null;
+        int? queues = null;
         var reader = new NetlinkAttributeReader(info);
         while (reader.MoveNext())
         {
             if (reader.Type == NetlinkAttributes.LinkInfoKind)
-                return reader.Text;
+                kind = reader.Text;
+            else if (reader.Type == NetlinkAttributes.LinkInfoData && kind == "tun")
+                queues = ParseQueues(reader.Value);
+        }
+        return (kind, queues);
+    }
+
+    private static int? ParseQueues(ReadOnlySpan<byte> data)
+    {
+        var reader = new NetlinkAttributeReader(data);
+        while (reader.MoveNext())
+        {
+            if (reader.Type == NetlinkAttributes.TunQueues)
+                return (int)reader.UInt32;
         }
         return null;
     }

@@ -115,6 +115,8 @@ internal static class NetlinkAttributes
     public const ushort LinkMtu = 4;
     public const ushort LinkInfo = 18;
     public const ushort LinkInfoKind = 1;
+    public const ushort LinkInfoData = 2;
+    public const ushort TunQueues = 8;
     public const ushort LinkCarrier = 33;
 
     public const ushort AddressAddress = 1;

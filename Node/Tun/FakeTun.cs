@@ -4,15 +4,14 @@ using Mesh.Node.Offload;
 namespace Mesh.Node.Tun;
 
 /// <summary>
-/// A TUN device in memory, for tests and simulations of the device above it: the test plays the host. Both queues are
-/// bounded; a packet that finds its queue full is dropped, as a kernel does. Safe from any thread.
+/// A TUN device in memory, for tests and simulations of the device above it: the test plays the host, and says which queue a packet
+/// of the host comes in. Whatever waits is bounded; a packet that finds no room is dropped, as a kernel does. Safe from any thread.
 /// </summary>
 public sealed unsafe class FakeTun : ITunDevice
 {
     private readonly Lock _gate = new();
-    private readonly EventFlag _readable = new();
     private readonly AutoResetEvent _arrived = new(false);
-    private readonly PacketRing _fromHost;
+    private readonly HostQueue[] _queues;
     private readonly PacketRing _toHost;
     private volatile int _mtu;
     private volatile OffloadSet _offloads;
@@ -22,12 +21,14 @@ public sealed unsafe class FakeTun : ITunDevice
     /// <param name="mtu">Its MTU in bytes.</param>
     /// <param name="capacity">The most packets that wait in each direction.</param>
     /// <param name="offloads">The superpackets that its kernel knows: none by default.</param>
-    public FakeTun(string name = "fake0", int mtu = 1420, int capacity = 1024, OffloadSet offloads = OffloadSet.None)
+    public FakeTun(string name = "fake0", int mtu = 1420, int capacity = 1024, OffloadSet offloads = OffloadSet.None, int queues = 1)
     {
         Name = name;
         _mtu = mtu;
         _offloads = offloads & OffloadSet.Tun;
-        _fromHost = new PacketRing(capacity);
+        _queues = new HostQueue[queues];
+        for (int i = 0; i < queues; i++)
+            _queues[i] = new HostQueue(this, capacity);
         _toHost = new PacketRing(capacity);
     }
 
@@ -38,7 +39,10 @@ public sealed unsafe class FakeTun : ITunDevice
     public int Mtu => _mtu;
 
     /// <inheritdoc/>
-    public int PollFd => _readable.Fd;
+    public IReadOnlyList<ITunQueue> Queues => _queues;
+
+    /// <inheritdoc/>
+    public int PollFd => _queues[0].PollFd;
 
     /// <inheritdoc/>
     public OffloadSet Offloads => _offloads;
@@ -55,7 +59,8 @@ public sealed unsafe class FakeTun : ITunDevice
         lock (_gate)
         {
             _gone = true;
-            _readable.Set();
+            foreach (HostQueue queue in _queues)
+                queue.Readable.Set();
         }
     }
 
@@ -63,13 +68,13 @@ public sealed unsafe class FakeTun : ITunDevice
     public bool Inject(ReadOnlySpan<byte> packet) => Inject(packet, default);
 
     /// <summary>Plays the host sending a superpacket, or a packet without its checksum.</summary>
-    public bool Inject(ReadOnlySpan<byte> packet, in VirtioNetHeader header)
+    public bool Inject(ReadOnlySpan<byte> packet, in VirtioNetHeader header, int queue = 0)
     {
         lock (_gate)
         {
-            if (!_fromHost.TryAdd(packet, header))
+            if (!_queues[queue].FromHost.TryAdd(packet, header))
                 return false;
-            _readable.Set();
+            _queues[queue].Readable.Set();
             return true;
         }
     }
@@ -96,17 +101,7 @@ public sealed unsafe class FakeTun : ITunDevice
     }
 
     /// <inheritdoc/>
-    public int Read(Span<byte> packet, out VirtioNetHeader header)
-    {
-        lock (_gate)
-        {
-            ThrowIfGone("read a packet from");
-            bool taken = _fromHost.TryTake(packet, out int length, out header);
-            if (_fromHost.IsEmpty)
-                _readable.Clear();
-            return taken ? length : 0;
-        }
-    }
+    public int Read(Span<byte> packet, out VirtioNetHeader header) => _queues[0].Read(packet, out header);
 
     /// <inheritdoc/>
     public TunWriteResult Write(in VirtioNetHeader header, Span<IoVec> parts)
@@ -126,7 +121,8 @@ public sealed unsafe class FakeTun : ITunDevice
     /// <inheritdoc/>
     public void Dispose()
     {
-        _readable.Dispose();
+        foreach (HostQueue queue in _queues)
+            queue.Readable.Dispose();
         _arrived.Dispose();
     }
 
@@ -142,6 +138,31 @@ public sealed unsafe class FakeTun : ITunDevice
     {
         if (_gone)
             throw new TunException(TunFailure.Gone, $"{what} {Name}", Errno.EBADFD, "The interface was deleted");
+    }
+
+    private sealed class HostQueue(FakeTun tun, int capacity) : ITunQueue
+    {
+        public PacketRing FromHost { get; } = new(capacity);
+
+        public EventFlag Readable { get; } = new();
+
+        public int PollFd => Readable.Fd;
+
+        public OffloadSet Offloads => tun.Offloads;
+
+        public int Read(Span<byte> packet, out VirtioNetHeader header)
+        {
+            lock (tun._gate)
+            {
+                tun.ThrowIfGone("read a packet from");
+                bool taken = FromHost.TryTake(packet, out int length, out header);
+                if (FromHost.IsEmpty)
+                    Readable.Clear();
+                return taken ? length : 0;
+            }
+        }
+
+        public TunWriteResult Write(in VirtioNetHeader header, Span<IoVec> parts) => tun.Write(header, parts);
     }
 
     /// <summary>A bounded queue of packets that keeps its buffers: allocates only until it has seen its fill.</summary>

@@ -1,21 +1,25 @@
 using System.Runtime.InteropServices;
 using Mesh.Node.Kernel;
 using Mesh.Node.Offload;
+using Mesh.Node.Routes;
 
 namespace Mesh.Node.Tun;
 
 /// <summary>
-/// A Linux TUN interface (/dev/net/tun, without packet information). The interface lives as long as the device is
-/// open: closing it, or the end of the process, removes it. It may be moved to another network namespace meanwhile.
+/// A Linux TUN interface (/dev/net/tun, without packet information), with a descriptor for each of its queues. The interface lives as
+/// long as the device is open: closing it, or the end of the process, removes it. It may be moved to another network namespace
+/// meanwhile.
 /// </summary>
 /// <remarks>Dispose only once no thread reads or writes: descriptors are numbers, and the kernel gives them out again.
 /// </remarks>
 public sealed unsafe class LinuxTunDevice : ITunDevice
 {
     private const string DevicePath = "/dev/net/tun";
-    private const short IffTun = 0x0001;
-    private const short IffNoPi = 0x1000;
-    private const short IffVnetHeader = 0x4000;
+    private const int IffTun = 0x0001;
+    private const int IffMultiQueue = 0x0100;
+    private const int IffNoPi = 0x1000;
+    private const int IffVnetHeader = 0x4000;
+    private const int IffExclusive = 0x8000;
     private const nuint TunSetIff = 0x400454ca;
     private const nuint TunGetIff = 0x800454d2;
     private const nuint TunSetOffload = 0x400454d0;
@@ -31,15 +35,15 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
     private const int KernelQueueLength = 500;
     private const int QueueLength = 1000;
 
-    private int _fd;
+    private readonly LinuxTunQueue[] _queues = [];
+    private readonly bool _hasHeader;
     private volatile string _name;
     private volatile int _mtu;
-    private volatile OffloadSet _offloads;
-    private readonly bool _hasHeader;
+    private int _offloads;
 
-    private LinuxTunDevice(int fd, string name, bool hasHeader)
+    private LinuxTunDevice(List<int> descriptors, string name, bool hasHeader)
     {
-        _fd = fd;
+        _queues = [.. descriptors.Select(fd => new LinuxTunQueue(this, fd, hasHeader))];
         _name = name;
         _hasHeader = hasHeader;
     }
@@ -54,19 +58,28 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
     public int Mtu => _mtu;
 
     /// <inheritdoc/>
-    public int PollFd => _fd;
+    public IReadOnlyList<ITunQueue> Queues => _queues;
 
     /// <inheritdoc/>
-    public OffloadSet Offloads => _offloads;
+    public int PollFd => First.PollFd;
+
+    /// <inheritdoc/>
+    public OffloadSet Offloads => (OffloadSet)Volatile.Read(ref _offloads);
+
+    private LinuxTunQueue First => _queues[0];
 
     /// <summary>Makes the interface, or takes over a persistent one of that name that nobody holds.</summary>
     /// <param name="name">1 to 15 bytes; a "%d" in it becomes the first free number.</param>
     /// <param name="mtu">Set at once if given; otherwise the kernel's default (1500) or what it had.</param>
     /// <param name="offloads">What may be left to the kernel; <see cref="Offloads"/> tells what it does of that.</param>
+    /// <param name="queues">
+    /// How many are wanted. A persistent interface that was made for one has one; <see cref="Queues"/> tells how many there are.
+    /// </param>
     /// <exception cref="TunException">It could not be: <see cref="TunException.Failure"/> tells why.</exception>
-    public static LinuxTunDevice Open(string name, int? mtu = null, OffloadSet offloads = OffloadSet.None)
+    public static LinuxTunDevice Open(string name, int? mtu = null, OffloadSet offloads = OffloadSet.None, int queues = 1)
     {
         ArgumentNullException.ThrowIfNull(name);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(queues);
         LayoutCheck.Run();
         string operation = $"create the TUN interface {name}";
         if (!InterfaceNames.IsValid(name))
@@ -74,25 +87,16 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
             throw new TunException(TunFailure.InvalidName, operation, Errno.EINVAL,
                 "An interface name has 1 to 15 bytes, and no slash, colon or space");
         }
-        int fd = Libc.open(DevicePath, Libc.O_RDWR | Libc.O_NONBLOCK | Libc.O_CLOEXEC);
-        if (fd < 0)
-            throw OpenFailure(operation, Marshal.GetLastPInvokeError());
         bool hasHeader = (offloads & OffloadSet.Tun) != 0;
-        var request = new InterfaceRequest { Name = name, Flags = (short)(IffTun | IffNoPi | (hasHeader ? IffVnetHeader : 0)) };
-        if (Libc.ioctl(fd, TunSetIff, &request) < 0)
-        {
-            int errno = Marshal.GetLastPInvokeError();
-            _ = Libc.close(fd);
-            throw AttachFailure(operation, name, errno);
-        }
-        var device = new LinuxTunDevice(fd, request.Name, hasHeader);
+        List<int> descriptors = Attach(ref name, IffTun | IffNoPi | (hasHeader ? IffVnetHeader : 0), queues, operation);
+        var device = new LinuxTunDevice(descriptors, name, hasHeader);
         try
         {
             if (mtu is { } wanted)
                 device.SetMtu(wanted);
             else
                 device.Update(device.Name, device.ReadMtu());
-            device._offloads = device.Agree(offloads & OffloadSet.Tun);
+            device._offloads = (int)device.Agree(offloads & OffloadSet.Tun);
             device.LengthenQueue();
             return device;
         }
@@ -104,62 +108,10 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
     }
 
     /// <inheritdoc/>
-    public int Read(Span<byte> packet, out VirtioNetHeader header)
-    {
-        header = default;
-        IoVec* parts = stackalloc IoVec[2];
-        fixed (VirtioNetHeader* head = &header)
-        fixed (byte* buffer = packet)
-        {
-            parts[0] = new IoVec { Base = (byte*)head, Length = VirtioNetHeader.Length };
-            parts[1] = new IoVec { Base = buffer, Length = (nuint)packet.Length };
-            while (true)
-            {
-                nint length = _hasHeader
-                    ? Libc.readv(_fd, parts, 2) - VirtioNetHeader.Length
-                    : Libc.read(_fd, buffer, (nuint)packet.Length);
-                if (length >= 0)
-                    return (int)length;
-                int errno = Marshal.GetLastPInvokeError();
-                if (errno == Errno.EAGAIN)
-                    return 0;
-                if (errno != Errno.EINTR)
-                    throw Broken("read a packet from", errno);
-            }
-        }
-    }
+    public int Read(Span<byte> packet, out VirtioNetHeader header) => First.Read(packet, out header);
 
     /// <inheritdoc/>
-    public TunWriteResult Write(in VirtioNetHeader header, Span<IoVec> parts)
-    {
-        fixed (VirtioNetHeader* head = &header)
-        fixed (IoVec* all = parts)
-        {
-            IoVec* first = _hasHeader ? all : all + 1;
-            int count = _hasHeader ? parts.Length : parts.Length - 1;
-            all[0] = new IoVec { Base = (byte*)head, Length = VirtioNetHeader.Length };
-            // With nothing behind its header the kernel takes a packet for good.
-            if (parts.Length < 2 || (parts.Length == 2 && parts[1].Length == 0))
-                return TunWriteResult.Refused;
-            while (true)
-            {
-                if (Libc.writev(_fd, first, count) >= 0)
-                    return TunWriteResult.Taken;
-                int errno = Marshal.GetLastPInvokeError();
-                if (errno is Errno.EBADFD or Errno.EBADF)
-                    throw Broken("write a packet to", errno);
-                if (errno == Errno.EINVAL && header.IsSuperpacket)
-                {
-                    // Some kernels (6.6.44 and what took its change) refuse right ones; they take the packets alone.
-                    _offloads &= ~(header.GsoType == VirtioNetHeader.GsoUdp ? OffloadSet.TunUdpGro : OffloadSet.TunTcpGro);
-                    return TunWriteResult.NoOffload;
-                }
-                // EIO: the interface is down. EINVAL: no IP packet. EAGAIN, ENOBUFS, ENOMEM: no room.
-                if (errno != Errno.EINTR)
-                    return TunWriteResult.Refused;
-            }
-        }
-    }
+    public TunWriteResult Write(in VirtioNetHeader header, Span<IoVec> parts) => First.Write(header, parts);
 
     /// <summary>Sets the interface's MTU. It must be in the calling thread's network namespace.</summary>
     /// <exception cref="TunException">The kernel refuses the value (68 to 65,535), or the interface is elsewhere.
@@ -182,7 +134,7 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
     internal string? CurrentName()
     {
         InterfaceRequest request = default;
-        return Libc.ioctl(_fd, TunGetIff, &request) == 0 ? request.Name : null;
+        return Libc.ioctl(PollFd, TunGetIff, &request) == 0 ? request.Name : null;
     }
 
     /// <summary>Notes what a watcher of the interface has learned.</summary>
@@ -192,20 +144,83 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
         _mtu = mtu;
     }
 
+    /// <summary>The kernel takes superpackets of this kind no longer.</summary>
+    internal void GiveUp(OffloadSet kind) => Interlocked.And(ref _offloads, (int)~kind);
+
+    internal TunException Broken(string what, int errno)
+    {
+        bool gone = errno is Errno.EBADFD or Errno.EBADF or Errno.EIO or Errno.ENODEV;
+        return new TunException(gone ? TunFailure.Gone : TunFailure.Other, $"{what} {_name}", errno,
+            gone ? "The interface was deleted" : null);
+    }
+
+    /// <summary>Opens a descriptor for each queue.</summary>
+    /// <param name="name">Becomes the interface's.</param>
+    private static List<int> Attach(ref string name, int flags, int queues, string operation)
+    {
+        string asked = name;
+        var descriptors = new List<int>(queues);
+        try
+        {
+            int errno = queues > 1 ? AttachOne(descriptors, ref name, flags | IffMultiQueue | IffExclusive, operation) : Errno.EINVAL;
+            // It exists. Others can attach to one with several queues, so that only its count tells whether somebody holds it.
+            if (errno == Errno.EBUSY && HasNoQueues(name))
+                errno = AttachOne(descriptors, ref name, flags | IffMultiQueue, operation);
+            if (errno is Errno.EBUSY or Errno.EINVAL)
+            {
+                queues = 1;
+                errno = AttachOne(descriptors, ref name, flags, operation);
+            }
+            while (errno == 0 && descriptors.Count < queues)
+                errno = AttachOne(descriptors, ref name, flags | IffMultiQueue, operation);
+            return errno == 0 ? descriptors : throw AttachFailure(operation, asked, errno);
+        }
+        catch
+        {
+            foreach (int fd in descriptors)
+                _ = Libc.close(fd);
+            throw;
+        }
+    }
+
+    /// <returns>The error number, or 0.</returns>
+    private static int AttachOne(List<int> descriptors, ref string name, int flags, string operation)
+    {
+        int fd = Libc.open(DevicePath, Libc.O_RDWR | Libc.O_NONBLOCK | Libc.O_CLOEXEC);
+        if (fd < 0)
+            throw OpenFailure(operation, Marshal.GetLastPInvokeError());
+        var request = new InterfaceRequest { Name = name, Flags = unchecked((short)flags) };
+        if (Libc.ioctl(fd, TunSetIff, &request) < 0)
+        {
+            int errno = Marshal.GetLastPInvokeError();
+            _ = Libc.close(fd);
+            return errno;
+        }
+        descriptors.Add(fd);
+        name = request.Name;
+        return 0;
+    }
+
+    private static bool HasNoQueues(string name)
+    {
+        using var client = new RouteClient();
+        return client.FindLink(name) is { TunQueues: 0 };
+    }
+
     /// <summary>Agrees with the kernel on what the host's packets may lack or hold. Only a kernel that knows a kind takes it from us.</summary>
     /// <returns>What of the wished there is.</returns>
     private OffloadSet Agree(OffloadSet wished)
     {
         if (!_hasHeader)
             return OffloadSet.None;
-        bool knowsUdp = Libc.ioctl(_fd, TunSetOffload, (void*)(Checksums | TcpSegmentation | UdpSegmentation)) == 0;
-        bool knowsTcp = knowsUdp || Libc.ioctl(_fd, TunSetOffload, (void*)(Checksums | TcpSegmentation)) == 0;
+        bool knowsUdp = Libc.ioctl(PollFd, TunSetOffload, (void*)(Checksums | TcpSegmentation | UdpSegmentation)) == 0;
+        bool knowsTcp = knowsUdp || Libc.ioctl(PollFd, TunSetOffload, (void*)(Checksums | TcpSegmentation)) == 0;
         if (!knowsUdp)
             wished &= ~OffloadSet.TunUdpGro;
         if (!knowsTcp)
             wished &= ~(OffloadSet.TunGso | OffloadSet.TunTcpGro);
         if (!wished.HasFlag(OffloadSet.TunGso))
-            _ = Libc.ioctl(_fd, TunSetOffload, null);
+            _ = Libc.ioctl(PollFd, TunSetOffload, null);
         return wished;
     }
 
@@ -239,13 +254,6 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
     private static TunException NotPermitted(string operation, int errno) =>
         new(TunFailure.NotPermitted, operation, errno, "It needs root or CAP_NET_ADMIN");
 
-    private TunException Broken(string what, int errno)
-    {
-        bool gone = errno is Errno.EBADFD or Errno.EBADF or Errno.EIO or Errno.ENODEV;
-        return new TunException(gone ? TunFailure.Gone : TunFailure.Other, $"{what} {_name}", errno,
-            gone ? "The interface was deleted" : null);
-    }
-
     private int ReadMtu()
     {
         var request = new InterfaceRequest { Name = _name };
@@ -275,8 +283,7 @@ public sealed unsafe class LinuxTunDevice : ITunDevice
 
     private void Close()
     {
-        int fd = Interlocked.Exchange(ref _fd, -1);
-        if (fd >= 0)
-            _ = Libc.close(fd);
+        foreach (LinuxTunQueue queue in _queues)
+            queue.Close();
     }
 }

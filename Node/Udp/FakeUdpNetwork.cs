@@ -81,9 +81,12 @@ public sealed class FakeUdpNetwork
 
     /// <summary>A transport with these addresses, all on one port; port 0 picks one.</summary>
     /// <exception cref="UdpException">The port is taken on one of the addresses.</exception>
-    public FakeUdpTransport Attach(int port, params ReadOnlySpan<IPAddress> addresses)
+    public FakeUdpTransport Attach(int port, params ReadOnlySpan<IPAddress> addresses) => Attach(port, queues: 1, addresses);
+
+    /// <inheritdoc cref="Attach(int, ReadOnlySpan{IPAddress})"/>
+    public FakeUdpTransport Attach(int port, int queues, params ReadOnlySpan<IPAddress> addresses)
     {
-        var transport = new FakeUdpTransport(this);
+        var transport = new FakeUdpTransport(this, queues);
         var endpoints = new UdpEndpoint[addresses.Length];
         for (int i = 0; i < endpoints.Length; i++)
             endpoints[i] = UdpEndpoint.From(addresses[i], 0);

@@ -3,20 +3,28 @@ using Mesh.Node.Kernel;
 
 namespace Mesh.Node.Udp;
 
-/// <summary>A transport on a <see cref="FakeUdpNetwork"/>. Its receive queue is bounded, as a socket's is.</summary>
+/// <summary>A transport on a <see cref="FakeUdpNetwork"/>. Its receive queues are bounded, as a socket's is.</summary>
 public sealed class FakeUdpTransport : IUdpTransport
 {
     private readonly FakeUdpNetwork _network;
-    private readonly EventFlag _readable = new();
-    private readonly Queue<Arrival> _queue = new();
+    private readonly ReceiveQueue[] _queues;
     private bool _disposed;
 
-    internal FakeUdpTransport(FakeUdpNetwork network)
+    internal FakeUdpTransport(FakeUdpNetwork network, int queues = 1)
     {
         _network = network;
+        _queues = new ReceiveQueue[queues];
+        for (int i = 0; i < queues; i++)
+            _queues[i] = new ReceiveQueue(this);
     }
 
-    /// <summary>The most datagrams that wait to be received; what comes beyond is dropped.</summary>
+    /// <inheritdoc/>
+    public IReadOnlyList<IUdpQueue> Queues => _queues;
+
+    /// <summary>Says which queue a datagram from there goes to; by default one that follows from its address and port.</summary>
+    public Func<UdpEndpoint, int>? Steer { get; set; }
+
+    /// <summary>The most datagrams that wait to be received in a queue; what comes beyond is dropped.</summary>
     public int QueueLimit { get; set; } = 4096;
 
     /// <summary>Plays a kernel with segmentation offload: the most datagrams in a run. 1, by default, is one without.</summary>
@@ -31,7 +39,7 @@ public sealed class FakeUdpTransport : IUdpTransport
         get
         {
             lock (_network.Gate)
-                return _queue.Count;
+                return _queues.Sum(queue => queue.Arrived.Count);
         }
     }
 
@@ -42,7 +50,7 @@ public sealed class FakeUdpTransport : IUdpTransport
     public int Port { get; private set; }
 
     /// <summary>Readable while a datagram of either family waits.</summary>
-    public int PollFd4 => _readable.Fd;
+    public int PollFd4 => _queues[0].PollFd4;
 
     /// <summary>None: <see cref="PollFd4"/> stands for both.</summary>
     public int PollFd6 => -1;
@@ -107,20 +115,7 @@ public sealed class FakeUdpTransport : IUdpTransport
     }
 
     /// <inheritdoc/>
-    public int ReceiveBatch(UdpReceiveBatch batch)
-    {
-        ArgumentNullException.ThrowIfNull(batch);
-        lock (_network.Gate)
-        {
-            int count = 0;
-            while (count < batch.Limit && _queue.TryDequeue(out Arrival arrival))
-                Fill(batch, count++, arrival);
-            if (_queue.Count == 0 && !_disposed)
-                _readable.Clear();
-            batch.Count = count;
-            return count;
-        }
-    }
+    public int ReceiveBatch(UdpReceiveBatch batch) => _queues[0].ReceiveBatch(batch);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -131,8 +126,11 @@ public sealed class FakeUdpTransport : IUdpTransport
                 return;
             _disposed = true;
             _network.Forget(this);
-            _queue.Clear();
-            _readable.Dispose();
+            foreach (ReceiveQueue queue in _queues)
+            {
+                queue.Arrived.Clear();
+                queue.Readable.Dispose();
+            }
         }
     }
 
@@ -146,25 +144,40 @@ public sealed class FakeUdpTransport : IUdpTransport
     /// <summary>Takes in a datagram from the network. Holds the gate.</summary>
     internal void Enqueue(in UdpEndpoint from, ReadOnlySpan<byte> datagram, int ecn = 0)
     {
-        if (_disposed || _queue.Count >= QueueLimit)
+        int to = Steer?.Invoke(from) ?? (int)((from.AddressLow + (ulong)from.Port) % (ulong)_queues.Length);
+        if (_disposed || _queues[to].Arrived.Count >= QueueLimit)
             return;
-        _queue.Enqueue(new Arrival(from, _network.Copy(datagram), datagram.Length, ecn));
-        _readable.Set();
+        _queues[to].Arrived.Enqueue(new Arrival(from, _network.Copy(datagram), datagram.Length, ecn));
+        _queues[to].Readable.Set();
+    }
+
+    private int Receive(ReceiveQueue queue, UdpReceiveBatch batch)
+    {
+        lock (_network.Gate)
+        {
+            int count = 0;
+            while (count < batch.Limit && queue.Arrived.TryDequeue(out Arrival arrival))
+                Fill(batch, count++, arrival, queue.Arrived);
+            if (queue.Arrived.Count == 0 && !_disposed)
+                queue.Readable.Clear();
+            batch.Count = count;
+            return count;
+        }
     }
 
     /// <summary>Puts a datagram into a slot, and behind it those that a kernel would have joined to it.</summary>
-    private void Fill(UdpReceiveBatch batch, int slot, in Arrival first)
+    private void Fill(UdpReceiveBatch batch, int slot, in Arrival first, Queue<Arrival> waiting)
     {
         Span<byte> room = batch.Slot(slot);
         bool fits = first.Length <= room.Length;
         int length = fits ? first.Length : 0;
         first.Buffer.AsSpan(0, length).CopyTo(room);
         _network.Return(first.Buffer);
-        for (bool open = JoinsReceived && length > 0; open && _queue.TryPeek(out Arrival next) && length + next.Length <= room.Length;)
+        for (bool open = JoinsReceived && length > 0; open && waiting.TryPeek(out Arrival next) && length + next.Length <= room.Length;)
         {
             if (!next.From.EqualsWithSource(first.From) || next.Ecn != first.Ecn || next.Length > first.Length || next.Length == 0)
                 break;
-            _queue.Dequeue();
+            waiting.Dequeue();
             next.Buffer.AsSpan(0, next.Length).CopyTo(room[length..]);
             _network.Return(next.Buffer);
             length += next.Length;
@@ -193,4 +206,27 @@ public sealed class FakeUdpTransport : IUdpTransport
     }
 
     private readonly record struct Arrival(UdpEndpoint From, byte[] Buffer, int Length, int Ecn);
+
+    private sealed class ReceiveQueue(FakeUdpTransport transport) : IUdpQueue
+    {
+        public Queue<Arrival> Arrived { get; } = new();
+
+        public EventFlag Readable { get; } = new();
+
+        public int Port => transport.Port;
+
+        public int PollFd4 => Readable.Fd;
+
+        public int PollFd6 => -1;
+
+        public int MaxSegments => transport.MaxSegments;
+
+        public int SendBatch(UdpSendBatch batch) => transport.SendBatch(batch);
+
+        public int ReceiveBatch(UdpReceiveBatch batch)
+        {
+            ArgumentNullException.ThrowIfNull(batch);
+            return transport.Receive(this, batch);
+        }
+    }
 }

@@ -1,70 +1,70 @@
-using System.Runtime.InteropServices;
 using Mesh.Node.Kernel;
 using Mesh.Node.Offload;
 
 namespace Mesh.Node.Udp;
 
 /// <summary>
-/// The underlay over Linux sockets: recvmmsg and sendmmsg, segmentation and receive offload, and packet information for sticky
-/// sources. The sockets stay in the network namespace they were opened in.
+/// The underlay over Linux sockets: a socket of each family for each queue, all on one port. The kernel gives what one sender sends
+/// to one of the queues, by addresses and ports. The sockets stay in the network namespace they were opened in.
 /// </summary>
 /// <remarks>Dispose only once no thread sends or receives: descriptors are numbers, and the kernel gives them out
 /// again.</remarks>
 public unsafe class LinuxUdpTransport : IUdpTransport
 {
-    private const int AddressSize = 28;
-    private const int ControlSize = 40;
-
-    // Linux before 6.9 takes 64 segments, later ones 128: found out by a refusal.
-    private const int MostSegments = 128;
-    private const int FewerSegments = 64;
-
     private readonly Lock _settings = new();
+    private readonly LinuxUdpQueue[] _queues = [];
     private uint _mark;
-    private volatile int _fd4;
-    private volatile int _fd6;
     private volatile int _port;
     private volatile OffloadSet _offloads;
-    private volatile int _maxSegments;
-    private volatile bool _segmentsProven;
-    private bool _turn;
+    private int _maxSegments;
 
     /// <summary>A transport without sockets: nothing arrives, nothing leaves, until <see cref="Bind"/>.</summary>
     /// <param name="offloads">What may be left to the kernel.</param>
-    public LinuxUdpTransport(OffloadSet offloads = OffloadSet.None)
+    public LinuxUdpTransport(OffloadSet offloads = OffloadSet.None, int queues = 1)
     {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(queues);
         LayoutCheck.Run();
-        (_fd4, _fd6) = (-1, -1);
+        _queues = new LinuxUdpQueue[queues];
+        for (int i = 0; i < queues; i++)
+            _queues[i] = new LinuxUdpQueue(this);
         _offloads = offloads & (OffloadSet.UdpGso | OffloadSet.UdpGro);
-        _maxSegments = _offloads.HasFlag(OffloadSet.UdpGso) ? MostSegments : 1;
+        _maxSegments = _offloads.HasFlag(OffloadSet.UdpGso) ? LinuxUdpQueue.MostSegments : 1;
     }
 
     /// <summary>Closes a transport that was not disposed.</summary>
     ~LinuxUdpTransport() => Close();
 
     /// <inheritdoc/>
+    public IReadOnlyList<IUdpQueue> Queues => _queues;
+
+    /// <inheritdoc/>
     public int Port => _port;
 
     /// <summary>True while sockets are open.</summary>
-    public bool IsBound => _fd4 >= 0 || _fd6 >= 0;
+    public bool IsBound => First.IsOpen;
 
     /// <inheritdoc/>
-    public int PollFd4 => _fd4;
+    public int PollFd4 => First.PollFd4;
 
     /// <inheritdoc/>
-    public int PollFd6 => _fd6;
+    public int PollFd6 => First.PollFd6;
 
     /// <inheritdoc/>
-    public int MaxSegments => _maxSegments;
+    public int MaxSegments => Volatile.Read(ref _maxSegments);
 
     /// <summary>What is left to the kernel.</summary>
     public OffloadSet Offloads => _offloads;
 
+    /// <summary>The kernel has taken joined datagrams.</summary>
+    internal volatile bool SegmentsProven;
+
+    private LinuxUdpQueue First => _queues[0];
+
     /// <summary>Opens the sockets on a port; 0 picks one that is free in both families.</summary>
     /// <exception cref="UdpException">The port is taken, or needs rights.</exception>
-    public static LinuxUdpTransport Open(int port, OffloadSet offloads = OffloadSet.None)
+    public static LinuxUdpTransport Open(int port, OffloadSet offloads = OffloadSet.None, int queues = 1)
     {
-        var transport = new LinuxUdpTransport(offloads);
+        var transport = new LinuxUdpTransport(offloads, queues);
         transport.Bind(port);
         return transport;
     }
@@ -77,7 +77,7 @@ public unsafe class LinuxUdpTransport : IUdpTransport
         {
             if (IsBound)
                 throw new InvalidOperationException("the sockets are open: use ChangePort");
-            (_fd4, _fd6, _port) = OpenSockets(port);
+            OpenSockets(port);
         }
     }
 
@@ -93,12 +93,8 @@ public unsafe class LinuxUdpTransport : IUdpTransport
     {
         lock (_settings)
         {
-            if (port == _port)
-                return;
-            (int fd4, int fd6, int bound) = OpenSockets(port);
-            _fd4 = Replace(_fd4, fd4);
-            _fd6 = Replace(_fd6, fd6);
-            _port = bound;
+            if (port != _port)
+                OpenSockets(port);
         }
     }
 
@@ -107,91 +103,20 @@ public unsafe class LinuxUdpTransport : IUdpTransport
     {
         lock (_settings)
         {
-            if (_fd4 >= 0)
-                UdpSockets.SetMark(_fd4, mark);
-            if (_fd6 >= 0)
-                UdpSockets.SetMark(_fd6, mark);
+            foreach (LinuxUdpQueue queue in _queues)
+                queue.SetMark(mark);
             _mark = mark;
         }
     }
 
     /// <inheritdoc/>
-    public UdpSendResult Send(ReadOnlySpan<byte> datagram, in UdpEndpoint endpoint)
-    {
-        int fd = FdOf(endpoint.Family);
-        if (fd < 0)
-            return UdpSendResult.Unreachable;
-        byte* address = stackalloc byte[AddressSize];
-        byte* control = stackalloc byte[ControlSize];
-        fixed (byte* data = datagram)
-        {
-            var iov = new IoVec { Base = data, Length = (nuint)datagram.Length };
-            MsgHdr message = default;
-            message.Name = address;
-            message.NameLength = SocketAddress.WriteAddress(endpoint, address);
-            message.Iov = &iov;
-            message.IovLength = 1;
-            message.Control = control;
-            message.ControlLength = SocketAddress.WriteSource(endpoint, control);
-            UdpSendResult sent = UdpSendResult.Sent;
-            while (Libc.sendmsg(fd, &message, Libc.MSG_NOSIGNAL) < 0)
-            {
-                int errno = Marshal.GetLastPInvokeError();
-                if (errno == Errno.EINTR)
-                    continue;
-                if (message.ControlLength == 0 || !IsOfSource(errno))
-                    return ResultOf(errno);
-                message.ControlLength = 0;
-                sent = UdpSendResult.SentWithoutSource;
-            }
-            return sent;
-        }
-    }
+    public UdpSendResult Send(ReadOnlySpan<byte> datagram, in UdpEndpoint endpoint) => First.Send(datagram, endpoint);
 
     /// <inheritdoc/>
-    public int SendBatch(UdpSendBatch batch)
-    {
-        ArgumentNullException.ThrowIfNull(batch);
-        int runs = batch.RunCount;
-        for (int i = 0; i < runs; i++)
-        {
-            ref UdpSendRun run = ref batch.Run(i);
-            batch.WriteHeader(i, run, 0, run.Count);
-        }
-        int sent = 0;
-        for (int next = 0; next < runs;)
-        {
-            UdpFamily family = batch.Run(next).Endpoint.Family;
-            int end = next + 1;
-            while (end < runs && batch.Run(end).Endpoint.Family == family)
-                end++;
-            sent += SendRuns(batch, FdOf(family), next, end, out bool full);
-            if (full)
-            {
-                // Waiting again for each of the rest would hold this thread for seconds.
-                for (int i = next; i < runs; i++)
-                {
-                    if (batch.Run(i).Result == UdpSendResult.None)
-                        batch.Run(i).Result = UdpSendResult.WouldBlock;
-                }
-                break;
-            }
-            next = end;
-        }
-        return sent;
-    }
+    public int SendBatch(UdpSendBatch batch) => First.SendBatch(batch);
 
     /// <inheritdoc/>
-    public int ReceiveBatch(UdpReceiveBatch batch)
-    {
-        ArgumentNullException.ThrowIfNull(batch);
-        // By turns, so that a flood in one family cannot starve the other.
-        _turn = !_turn;
-        (int first, int second) = _turn ? (_fd4, _fd6) : (_fd6, _fd4);
-        int count = Receive(batch, first, 0);
-        batch.Count = count == batch.Limit ? count : Receive(batch, second, count);
-        return batch.Count;
-    }
+    public int ReceiveBatch(UdpReceiveBatch batch) => First.ReceiveBatch(batch);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -200,153 +125,43 @@ public unsafe class LinuxUdpTransport : IUdpTransport
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Puts a new socket in an old one's place: the number stays, so that nobody holds a stale one.</summary>
-    private static int Replace(int old, int replacement)
-    {
-        if (old < 0 || replacement < 0)
-            return old < 0 ? replacement : old;
-        int result = Libc.dup3(replacement, old, Libc.O_CLOEXEC);
-        int errno = Marshal.GetLastPInvokeError();
-        _ = Libc.close(replacement);
-        return result >= 0 ? old : throw new UdpException("change the UDP port", errno);
-    }
-
     /// <summary>The kernel's sendmmsg. Tests play older kernels here.</summary>
     internal virtual int SendMessages(int fd, MMsgHdr* headers, int count) => Libc.sendmmsg(fd, headers, (uint)count, Libc.MSG_NOSIGNAL);
 
-    private (int Fd4, int Fd6, int Port) OpenSockets(int port)
+    internal void NoteSegments(int count)
     {
-        OffloadSet offloads = _offloads;
-        var opened = UdpSockets.Open(port, _mark, ref offloads);
-        _offloads = offloads;
-        if (!offloads.HasFlag(OffloadSet.UdpGso))
-            _maxSegments = 1;
-        return opened;
+        // Written once: all senders read it.
+        if (count > 1 && !SegmentsProven)
+            SegmentsProven = true;
     }
 
-    private int SendRuns(UdpSendBatch batch, int fd, int next, int end, out bool full)
+    /// <summary>The kernel takes no more in one than so many.</summary>
+    /// <returns>What is left.</returns>
+    internal int Shrink(int segments)
     {
-        full = false;
-        int sent = 0;
-        while (next < end && !full)
-        {
-            int done = fd >= 0 ? SendMessages(fd, batch.Headers + next, end - next) : 0;
-            for (int i = 0; i < done; i++, next++)
-            {
-                ref UdpSendRun run = ref batch.Run(next);
-                run.Result = UdpSendResult.Sent;
-                sent += run.Count;
-                _segmentsProven |= run.Count > 1;
-            }
-            if (done <= 0)
-                sent += SendApart(batch, fd, next++, fd < 0 ? Errno.ENETUNREACH : Marshal.GetLastPInvokeError(), out full);
-        }
-        return sent;
-    }
-
-    /// <summary>Goes on with a run that the kernel refused: without its source, in smaller parts, or with its failure noted.</summary>
-    /// <param name="errno">Of the refusal of the whole run.</param>
-    private int SendApart(UdpSendBatch batch, int fd, int index, int errno, out bool full)
-    {
-        ref UdpSendRun run = ref batch.Run(index);
-        int first = 0, part = run.Count;
-        bool withSource = run.Endpoint.HasSource;
         while (true)
         {
-            int count = Math.Min(part, run.Count - first);
-            if (errno == 0)
-            {
-                first += count;
-                _segmentsProven |= count > 1;
-                if (first == run.Count)
-                    break;
-            }
-            else if (withSource && IsOfSource(errno))
-            {
-                withSource = false;
-            }
-            else if (count > 1 && errno is Errno.EIO or Errno.EINVAL or Errno.EMSGSIZE)
-            {
-                part = SmallerPart(count, errno);
-            }
-            else if (errno != Errno.EINTR)
-            {
-                break;
-            }
-            batch.WriteHeader(index, run, first, Math.Min(part, run.Count - first), withSource);
-            errno = SendMessages(fd, batch.Headers + index, 1) == 1 ? 0 : Marshal.GetLastPInvokeError();
+            int before = MaxSegments;
+            if (before <= segments || Interlocked.CompareExchange(ref _maxSegments, segments, before) == before)
+                return Math.Min(before, segments);
         }
-        full = errno == Errno.EAGAIN;
-        run.Result = errno != 0 ? ResultOf(errno) : withSource == run.Endpoint.HasSource ? UdpSendResult.Sent : UdpSendResult.SentWithoutSource;
-        return first;
     }
 
-    /// <summary>
-    /// How many datagrams to try as one where so many were refused: what older kernels take, or 1. EIO says that the interface there
-    /// can't make checksums; EINVAL, where none ever were taken, that the kernel can't do it at all. Else (EINVAL, EMSGSIZE) the
-    /// path's MTU is smaller than a datagram: single ones are fragmented, joined ones never.
-    /// </summary>
-    private int SmallerPart(int refused, int errno)
+    private void OpenSockets(int port)
     {
-        if (errno == Errno.EINVAL && refused > FewerSegments)
-            return _maxSegments = Math.Min(_maxSegments, FewerSegments);
-        if (errno == Errno.EIO || (errno == Errno.EINVAL && !_segmentsProven))
-            _maxSegments = 1;
-        return 1;
+        OffloadSet offloads = _offloads;
+        var (pairs, bound) = UdpSockets.Open(port, _mark, _queues.Length, ref offloads);
+        _offloads = offloads;
+        if (!offloads.HasFlag(OffloadSet.UdpGso))
+            Shrink(1);
+        for (int i = 0; i < pairs.Length; i++)
+            _queues[i].Take(pairs[i].Fd4, pairs[i].Fd6);
+        _port = bound;
     }
-
-    /// <summary>
-    /// A failure that a source which is no longer this host's would cause (EINVAL; ENETUNREACH for IPv4 on newer kernels).
-    /// </summary>
-    private static bool IsOfSource(int errno) => errno is Errno.EINVAL or Errno.ENETUNREACH or Errno.EADDRNOTAVAIL;
-
-    private static UdpSendResult ResultOf(int errno) => errno switch
-    {
-        Errno.EAGAIN or Errno.ENOBUFS => UdpSendResult.WouldBlock,
-        Errno.ENETUNREACH or Errno.EHOSTUNREACH or Errno.ENETDOWN or Errno.ENODEV or Errno.EADDRNOTAVAIL =>
-            UdpSendResult.Unreachable,
-        Errno.EMSGSIZE => UdpSendResult.TooLarge,
-        Errno.EPERM or Errno.EACCES => UdpSendResult.NotPermitted,
-        _ => UdpSendResult.Failed,
-    };
-
-    private static int Receive(UdpReceiveBatch batch, int fd, int start)
-    {
-        if (fd < 0)
-            return start;
-        int received = -1;
-        // EINTR, or an error that an ICMP message left on the socket: that call took nothing, so ask again.
-        for (int attempt = 0; attempt < 3 && received < 0; attempt++)
-        {
-            uint room = (uint)(batch.Limit - start);
-            received = Libc.recvmmsg(fd, batch.Headers + start, room, Libc.MSG_DONTWAIT, null);
-            if (received < 0 && Marshal.GetLastPInvokeError() == Errno.EAGAIN)
-                return start;
-        }
-        for (int i = start; i < start + received; i++)
-        {
-            ref MMsgHdr header = ref batch.Headers[i];
-            bool cut = (header.Header.Flags & Libc.MSG_TRUNC) != 0;
-            UdpEndpoint from = SocketAddress.Read(header.Header, out int segmentSize, out int ecn);
-            batch.Set(i, cut ? 0 : (int)header.Length, from, segmentSize, ecn);
-            batch.Rearm(i);
-        }
-        return start + Math.Max(received, 0);
-    }
-
-    private int FdOf(UdpFamily family) => family switch
-    {
-        UdpFamily.IPv4 => _fd4,
-        UdpFamily.IPv6 => _fd6,
-        _ => -1,
-    };
 
     private void Close()
     {
-        if (_fd4 >= 0)
-            _ = Libc.close(_fd4);
-        if (_fd6 >= 0)
-            _ = Libc.close(_fd6);
-        (_fd4, _fd6) = (-1, -1);
+        foreach (LinuxUdpQueue queue in _queues)
+            queue.Close();
     }
 }

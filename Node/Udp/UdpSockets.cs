@@ -5,12 +5,13 @@ using Mesh.Node.Offload;
 
 namespace Mesh.Node.Udp;
 
-/// <summary>Opens the transport's sockets: one for IPv4 and one for IPv6, on one port.</summary>
+/// <summary>Opens the transport's sockets: for each of its queues one for IPv4 and one for IPv6, all on one port.</summary>
 internal static unsafe class UdpSockets
 {
     private const int SolSocket = 1;
     private const int SoSndBuf = 7;
     private const int SoRcvBuf = 8;
+    private const int SoReusePort = 15;
     private const int SoSndTimeo = 21;
     private const int SoSndBufForce = 32;
     private const int SoRcvBufForce = 33;
@@ -29,32 +30,38 @@ internal static unsafe class UdpSockets
     // Two families must agree on a free port; on a host with most of its ports taken it can take a few draws.
     private const int PortAttempts = 64;
 
-    /// <summary>Opens both sockets on the port, or on one that is free in both families if it is 0.</summary>
-    /// <returns>The descriptors, -1 for a family the kernel lacks (never both), and the port.</returns>
+    /// <summary>Opens the sockets on the port, or on one that is free in both families if it is 0.</summary>
+    /// <returns>The descriptors of each queue, -1 for a family the kernel lacks (never both), and the port.</returns>
     /// <exception cref="UdpException">The port is taken, needs rights, or no family is there.</exception>
-    public static (int Fd4, int Fd6, int Port) Open(int port, uint mark, ref OffloadSet offloads)
+    public static ((int Fd4, int Fd6)[] Pairs, int Port) Open(int port, uint mark, int queues, ref OffloadSet offloads)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)port, ushort.MaxValue);
+        var pairs = new (int Fd4, int Fd6)[queues];
         for (int attempt = 1; ; attempt++)
         {
-            int fd4 = -1;
+            Array.Fill(pairs, (-1, -1));
             try
             {
-                fd4 = OpenOne(Libc.AF_INET, port, mark, ref offloads);
-                int bound = fd4 >= 0 ? BoundPort(fd4) : port;
-                int fd6 = OpenOne(Libc.AF_INET6, bound, mark, ref offloads);
-                if (fd4 < 0 && fd6 < 0)
-                    throw new UdpException("open a UDP socket", Errno.EAFNOSUPPORT, "This kernel has no IP");
-                return (fd4, fd6, fd4 >= 0 ? bound : BoundPort(fd6));
+                return (pairs, OpenAll(pairs, port, mark, ref offloads));
             }
             catch (UdpException e)
             {
-                if (fd4 >= 0)
-                    _ = Libc.close(fd4);
+                foreach ((int fd4, int fd6) in pairs)
+                {
+                    Close(fd4);
+                    Close(fd6);
+                }
                 if (port != 0 || !e.IsPortInUse || attempt == PortAttempts)
                     throw;
             }
         }
+    }
+
+    /// <summary>Closes a descriptor; -1 is none.</summary>
+    public static void Close(int fd)
+    {
+        if (fd >= 0)
+            _ = Libc.close(fd);
     }
 
     /// <summary>Sets the mark of what a socket sends.</summary>
@@ -67,7 +74,41 @@ internal static unsafe class UdpSockets
         }
     }
 
-    private static int OpenOne(int family, int port, uint mark, ref OffloadSet offloads)
+    /// <summary>
+    /// The first pair is bound as if it were the only one, so that a port that anybody holds is refused; only then it is made to
+    /// share with the others, among which the kernel distributes. Who asks to share too, as the same user, can join them.
+    /// </summary>
+    private static int OpenAll((int Fd4, int Fd6)[] pairs, int port, uint mark, ref OffloadSet offloads)
+    {
+        int fd4 = pairs[0].Fd4 = OpenOne(Libc.AF_INET, port, mark, shares: false, ref offloads);
+        int bound = fd4 >= 0 ? BoundPort(fd4) : port;
+        int fd6 = pairs[0].Fd6 = OpenOne(Libc.AF_INET6, bound, mark, shares: false, ref offloads);
+        if (fd4 < 0 && fd6 < 0)
+            throw new UdpException("open a UDP socket", Errno.EAFNOSUPPORT, "This kernel has no IP");
+        bound = fd4 >= 0 ? bound : BoundPort(fd6);
+        if (pairs.Length == 1)
+            return bound;
+        if (fd4 >= 0)
+            Share(fd4);
+        if (fd6 >= 0)
+            Share(fd6);
+        foreach (ref (int Fd4, int Fd6) pair in pairs.AsSpan(1))
+        {
+            if (fd4 >= 0)
+                pair.Fd4 = OpenOne(Libc.AF_INET, bound, mark, shares: true, ref offloads);
+            if (fd6 >= 0)
+                pair.Fd6 = OpenOne(Libc.AF_INET6, bound, mark, shares: true, ref offloads);
+        }
+        return bound;
+    }
+
+    private static void Share(int fd)
+    {
+        if (!Libc.SetOption(fd, SolSocket, SoReusePort, 1))
+            throw new UdpException("share a UDP port among sockets", Marshal.GetLastPInvokeError());
+    }
+
+    private static int OpenOne(int family, int port, uint mark, bool shares, ref OffloadSet offloads)
     {
         string name = family == Libc.AF_INET ? "IPv4" : "IPv6";
         // Blocking, so that a sender gets backpressure; receives ask for MSG_DONTWAIT each time.
@@ -80,6 +121,8 @@ internal static unsafe class UdpSockets
         try
         {
             Prepare(fd, family, name, mark);
+            if (shares)
+                Share(fd);
             if (Bind(fd, family, port))
             {
                 offloads = Agree(fd, offloads);

@@ -36,7 +36,7 @@ internal sealed class WireGuardInterface : IUapiHost, IDisposable
 
     private WireGuardInterface(LinuxTunDevice tun, OffloadSet offloads, TimeProvider clock, Action<string> warn)
     {
-        (_tun, _udp, _warn) = (tun, new LinuxUdpTransport(offloads), warn);
+        (_tun, _udp, _warn) = (tun, new LinuxUdpTransport(offloads, tun.Queues.Count), warn);
         _device = new WireGuardDevice(new DeviceOptions(tun, _udp, clock, new InitiationClock(clock)));
         _watcher = new TunWatcher(tun);
         _linkThread = new Thread(WatchLink) { IsBackground = true, Name = "mesh link" };
@@ -54,12 +54,14 @@ internal sealed class WireGuardInterface : IUapiHost, IDisposable
     public bool IsReadOnly => false;
 
     /// <param name="offloads">What may be left to the kernel.</param>
+    /// <param name="queues">How many are wanted: an interface that was made for one keeps to it.</param>
     /// <param name="warn">Takes what the operator should know, a line at a time.</param>
     /// <exception cref="KernelException">The interface can't be made.</exception>
     /// <exception cref="IOException">The configuration socket can't be made.</exception>
-    public static WireGuardInterface Open(string name, OffloadSet offloads, TimeProvider clock, Action<string> warn)
+    public static WireGuardInterface Open(string name, OffloadSet offloads, int queues, TimeProvider clock, Action<string> warn)
     {
-        LinuxTunDevice tun = LinuxTunDevice.Open(name, DefaultMtu, offloads);
+        LinuxTunDevice tun = LinuxTunDevice.Open(name, DefaultMtu, offloads, queues);
+        if (tun.Queues.Count < queues) warn($"{tun.Name} has one queue instead of {queues}: it was made before, without multi_queue");
         WireGuardInterface? made = null;
         try
         {

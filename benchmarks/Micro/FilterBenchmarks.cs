@@ -57,16 +57,16 @@ public class FilterBenchmarks
     public bool Open() => ChaCha20Poly1305.TryOpen(_key, 0, _sealed, default, _opened);
 
     [Benchmark(Description = "in, by rule, TCP")]
-    public bool Inbound() => _filter!.JudgeInbound(_peer!, _ruled, 2) is null;
+    public bool Inbound() => _filter!.JudgeInbound(0, _peer!, _ruled, 2) is null;
 
     [Benchmark(Description = "in, answer, TCP")]
-    public bool Answer() => _filter!.JudgeInbound(_peer!, _answer, 2) is null;
+    public bool Answer() => _filter!.JudgeInbound(0, _peer!, _answer, 2) is null;
 
     [Benchmark(Description = "in, 2 answers of 2 flows", OperationsPerInvoke = 2)]
-    public bool Answers() => _filter!.JudgeInbound(_peer!, _answer, 2) is null & _filter.JudgeInbound(_peer!, _otherAnswer, 2) is null;
+    public bool Answers() => _filter!.JudgeInbound(0, _peer!, _answer, 2) is null & _filter.JudgeInbound(0, _peer!, _otherAnswer, 2) is null;
 
     [Benchmark(Description = "in, by rule, UDP")]
-    public bool Datagram() => _filter!.JudgeInbound(_peer!, _datagram, 2) is null;
+    public bool Datagram() => _filter!.JudgeInbound(0, _peer!, _datagram, 2) is null;
 
     [Benchmark(Description = "out, TCP")]
     public bool Outbound() => _filter!.JudgeOutbound(_peer!, _outbound, 2) is null;

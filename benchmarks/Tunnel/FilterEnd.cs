@@ -27,8 +27,8 @@ internal static class FilterEnd
     public static async Task<int> RunAsync(string name)
     {
         CryptoLibraries.Require();
-        using var end = WireGuardInterface.Open(name, OffloadSwitches.FromEnvironment(), TimeProvider.System, Console.Error.WriteLine);
-        var filter = new PolicyFilter(end.Device.AllowedIps);
+        using var end = WireGuardInterface.Open(name, OffloadSwitches.FromEnvironment(), DeviceQueue.DefaultCount, TimeProvider.System, Console.Error.WriteLine);
+        var filter = new PolicyFilter(end.Device.AllowedIps, end.Device.Queues.Count);
         using var with = On(SigUsr1, () =>
         {
             if (filter.View == FilterView.Empty) filter.Enforce(View(end.Device, name), DateTimeOffset.UtcNow, end.Device.Now);

@@ -199,7 +199,7 @@ public sealed class DeviceFuzz(ITestOutputHelper output)
                 if (i % 3 == 0) _attacker.Sign(junk);
                 _attacker.Stranger.Send(junk, Victim.Endpoint);
             }
-            while (Victim.Device.Inbound.Run()) { }
+            while (Victim.Device.Queues[0].Inbound.Run()) { }
             Send(_attacker.Initiation());
             _lab.Settle();
             _attacker.Listen();

@@ -69,8 +69,10 @@ internal sealed class SimulatedNode(World world, int number, bool keepsStamps) :
 
     public void Start()
     {
-        Udp = world.Network.Attach(Port, Address4, Address6);
-        Tun = new FakeTun();
+        // Every other machine has two queues, so that what a peer sends before and after a move comes over both.
+        int queues = 1 + Number % 2;
+        Udp = world.Network.Attach(Port, queues, Address4, Address6);
+        Tun = new FakeTun(queues: queues);
         IInitiationClock stamps = KeepsStamps
             ? new InitiationClock(Clock, _durableBound, bound => _durableBound = bound)
             : new InitiationClock(Clock);
@@ -114,8 +116,8 @@ internal sealed class SimulatedNode(World world, int number, bool keepsStamps) :
         for (bool busy = true; busy;)
         {
             busy = false;
-            while (device.Outbound.Run()) busy = true;
-            while (device.Inbound.Run()) busy = true;
+            foreach (DeviceQueue queue in device.Queues)
+                while (queue.Outbound.Run() | queue.Inbound.Run()) busy = true;
             long next = device.Control.Run();
             WakeAt = next == long.MaxValue ? TimeSpan.MaxValue : _bootedAt + TimeSpan.FromTicks(next - 1);
             if (device.HandshakeQueue.Count > 0 || !device.Attention.IsEmpty) busy = true;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Mesh.Crypto;
 using Mesh.Node.Daemon;
+using Mesh.Node.Device;
 using Mesh.Node.State;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -29,21 +30,15 @@ internal static class DaemonVerb
             HelpName = "NAME",
             DefaultValueFactory = _ => DaemonOptions.DefaultInterfaceName,
         };
-        var port = new Option<int?>("--listen-port")
-        {
-            Description = $"UDP port; left out: {DaemonOptions.PreferredPort}, or any when that is taken",
-            HelpName = "N",
-        };
-        port.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int?>() is { } n and (< 1 or > 65535)) result.AddError($"--listen-port {n} is no port; give 1 to 65535");
-        });
+        var port = SharedOptions.Number("--listen-port", "port", ushort.MaxValue, $"UDP port; left out: {DaemonOptions.PreferredPort}, or any when that is taken");
+        var queues = SharedOptions.Queues();
         var command = new Command("daemon", "Runs the node. Everything else talks to it.\n\nExample:\n  sudo mesh daemon --state-dir /var/lib/mesh")
         {
-            stateDirectory, socket, tun, port,
+            stateDirectory, socket, tun, port, queues,
         };
         command.SetAction((parsed, cancel) => RunAsync(new DaemonOptions(
-            parsed.GetRequiredValue(stateDirectory), parsed.GetRequiredValue(socket), parsed.GetRequiredValue(tun), parsed.GetValue(port))));
+            parsed.GetRequiredValue(stateDirectory), parsed.GetRequiredValue(socket), parsed.GetRequiredValue(tun), parsed.GetValue(port),
+            parsed.GetValue(queues) ?? DeviceQueue.DefaultCount)));
         return command;
     }
 

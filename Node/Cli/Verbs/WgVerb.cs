@@ -1,7 +1,9 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Mesh.Crypto;
 using Mesh.Node.Daemon;
+using Mesh.Node.Device;
 using Mesh.Node.Kernel;
 using Mesh.Node.Offload;
 using Mesh.Node.Wg;
@@ -21,6 +23,7 @@ internal static class WgVerb
         {
             Description = "Stay in the foreground. Without it, return once the configuration socket answers.",
         };
+        var queues = SharedOptions.Queues();
         var verb = new Command("wg", "Makes a plain WireGuard interface, to be set up with wg(8) through /var/run/wireguard/IFACE.sock. "
             + "It lasts until it is deleted (ip link del IFACE) or the process ends.\n\n"
             + "Example:\n  sudo mesh wg wg0 && sudo wg setconf wg0 wg0.conf\n"
@@ -28,19 +31,22 @@ internal static class WgVerb
         {
             name,
             foreground,
+            queues,
         };
         verb.SetAction(async (parsed, cancel) =>
         {
             string value = parsed.GetRequiredValue(name);
-            if (Detached.IsChild) return await RunAsync(value, streams, Detached.Ready).ConfigureAwait(false);
+            int? count = parsed.GetValue(queues);
+            if (Detached.IsChild) return await RunAsync(value, count, streams, Detached.Ready).ConfigureAwait(false);
             if (parsed.GetValue(foreground) || Environment.GetEnvironmentVariable(ForegroundVariable) == "1")
-                return await RunAsync(value, streams, static () => { }).ConfigureAwait(false);
-            return await Detached.StartAsync(["wg", value], streams, cancel).ConfigureAwait(false);
+                return await RunAsync(value, count, streams, static () => { }).ConfigureAwait(false);
+            string[] more = count is { } n ? ["--queues", n.ToString(CultureInfo.InvariantCulture)] : [];
+            return await Detached.StartAsync(["wg", value, .. more], streams, cancel).ConfigureAwait(false);
         });
         return verb;
     }
 
-    private static async Task<int> RunAsync(string name, CommandStreams streams, Action ready)
+    private static async Task<int> RunAsync(string name, int? queues, CommandStreams streams, Action ready)
     {
         CryptoLibraries.Require();
         var terminated = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -48,7 +54,8 @@ internal static class WgVerb
         using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Terminate);
         try
         {
-            using var device = WireGuardInterface.Open(name, OffloadSwitches.FromEnvironment(), TimeProvider.System, line => streams.Error.WriteLine($"mesh wg: {line}"));
+            using var device = WireGuardInterface.Open(name, OffloadSwitches.FromEnvironment(), queues ?? DeviceQueue.DefaultCount, TimeProvider.System,
+                line => streams.Error.WriteLine($"mesh wg: {line}"));
             if (TransportAead.IsFault) streams.Error.WriteLine($"mesh wg: packets are sealed by {TransportAead.Implementation}: {TransportAead.Reason}");
             ready();
             Task ended = await Task.WhenAny(device.Completion, terminated.Task).ConfigureAwait(false);

@@ -43,7 +43,7 @@ internal sealed class PolicyFleet : IAsyncDisposable
     {
         var net = await RoutedSubnets.BuildAsync(_lab, [.. Machines.Select(machine => machine.Name), "coordinator"]);
         _coordinator = new CoordinatorProcess(_lab, net.Hosts[^1], RoutedSubnets.Address4(Machines.Length));
-        _nodes = Machines.Zip(net.Hosts).ToDictionary(pair => pair.First.Name, pair => new NodeProcess(_lab, pair.Second, pair.First.Name));
+        _nodes = Machines.Zip(net.Hosts).ToDictionary(pair => pair.First.Name, pair => new NodeProcess(_lab, pair.Second, pair.First.Name) { Queues = 2 });
         await Task.WhenAll(_nodes.Values.Select(node => node.StartAsync()).Append(_coordinator.StartAsync()));
         foreach (string user in Machines.Where(machine => machine.Option == "--user").Select(machine => machine.Whose).Distinct())
             await _coordinator.RunAsync("users", "create", user, "--email", $"{user}@example.com");

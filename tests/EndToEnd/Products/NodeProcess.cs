@@ -36,9 +36,15 @@ internal sealed class NodeProcess
 
     public int ProcessId => _process!.Id;
 
+    /// <summary>Null leaves it to the daemon.</summary>
+    public int? Queues { get; init; }
+
     /// <summary>The command that starts it.</summary>
     public string[] Command =>
-        [Repository.Program("mesh"), "daemon", "--state-dir", StateDirectory, "--socket", Socket, "--tun", Interface];
+    [
+        Repository.Program("mesh"), "daemon", "--state-dir", StateDirectory, "--socket", Socket, "--tun", Interface,
+        .. Queues is { } queues ? (string[])["--queues", $"{queues}"] : [],
+    ];
 
     /// <summary>Starts it, and waits until it listens on its socket.</summary>
     public async Task StartAsync()

@@ -80,8 +80,9 @@ internal sealed class DatagramFlow : IDisposable
 
     private static Socket Bound(string address, int port)
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveBufferSize = 4 << 20 };
-        socket.Bind(new IPEndPoint(IPAddress.Parse(address), port));
+        var local = new IPEndPoint(IPAddress.Parse(address), port);
+        var socket = new Socket(local.AddressFamily, SocketType.Dgram, ProtocolType.Udp) { ReceiveBufferSize = 4 << 20 };
+        socket.Bind(local);
         return socket;
     }
 

@@ -7,7 +7,7 @@ using Mesh.Node.Wg;
 namespace Mesh.EndToEnd.Soak;
 
 /// <summary>One end of the tunnel: the product's own interface in this process, on a clock of its own, driven by wg(8).</summary>
-internal sealed class SoakEnd(NetworkNamespace host, string name, int number, TimeProvider clock, string privateKey)
+internal sealed class SoakEnd(NetworkNamespace host, string name, int number, int queues, TimeProvider clock, string privateKey)
 {
     private const int Port = 51820;
 
@@ -28,7 +28,7 @@ internal sealed class SoakEnd(NetworkNamespace host, string name, int number, Ti
 
     public async Task StartAsync(string otherKey)
     {
-        _interface = host.Inside(() => WireGuardInterface.Open(name, OffloadSet.All, clock, _ => { }));
+        _interface = host.Inside(() => WireGuardInterface.Open(name, OffloadSet.All, queues, clock, _ => { }));
         string settings = $"""
             [Interface]
             PrivateKey = {privateKey}

@@ -13,6 +13,7 @@ namespace Mesh.EndToEnd.Soak;
 ///   host a ── 10.99.0.1 ═══ loses packets ═══ 10.99.0.2 ── host b
 ///         └─ tunnel 10.88.0.1 ────────────── 10.88.0.2 ─┘
 /// </code>
+/// One end has one queue, the other three.
 /// Datagrams in both directions, in single ones and in pieces that the kernel cuts, carry sums; so do TCP transfers.
 /// MESH_SOAK_MINUTES says how long; a long run (MESH_LONG) takes an hour; MESH_TEST_SEED takes another seed.
 /// </summary>
@@ -50,8 +51,8 @@ public sealed class TunnelSoakTests
         foreach (NetworkNamespace host in (NetworkNamespace[])[hostA, hostB]) await host.RunAsync("sysctl", "-q", "-w", "net.ipv4.ip_nonlocal_bind=1");
         var clock = new FastClock(Speed);
         string keyA = await WgDevice.NewKeyAsync(), keyB = await WgDevice.NewKeyAsync();
-        var a = new SoakEnd(hostA, "soak-a", 1, clock, keyA);
-        var b = new SoakEnd(hostB, "soak-b", 2, clock, keyB);
+        var a = new SoakEnd(hostA, "soak-a", 1, queues: 1, clock, keyA);
+        var b = new SoakEnd(hostB, "soak-b", 2, queues: 3, clock, keyB);
         try
         {
             await StartAsync(a, keyB);

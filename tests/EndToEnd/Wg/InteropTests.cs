@@ -60,7 +60,7 @@ public class InteropTests
         await using var lab = new NetworkLab();
         await using var secondLab = new NetworkLab();
         var (a, b) = await PairAsync(lab, Implementation.Mesh, Implementation.WireGuardGo);
-        var (c, d) = await PairAsync(secondLab, Implementation.WireGuardGo, Implementation.Mesh);
+        var (c, d) = await PairAsync(secondLab, Implementation.WireGuardGo, Implementation.Mesh, "--queues", "3");
         foreach (var (first, second) in new[] { (a, b), (c, d) })
         {
             await second.UpAsync(first);
@@ -188,10 +188,10 @@ public class InteropTests
         v6 ? $"[{RoutedSubnets.Address6(host)}]:{WgDevice.Port}" : $"{RoutedSubnets.Address4(host)}:{WgDevice.Port}";
 
     internal static async Task<(WgDevice First, WgDevice Second)> PairAsync(
-        NetworkLab lab, Implementation first, Implementation second)
+        NetworkLab lab, Implementation first, Implementation second, params string[] options)
     {
         var net = await RoutedSubnets.BuildAsync(lab, "one", "two");
-        return (await WgDevice.CreateAsync(net.Hosts[0], first, 1), await WgDevice.CreateAsync(net.Hosts[1], second, 2));
+        return (await WgDevice.CreateAsync(net.Hosts[0], first, 1, options), await WgDevice.CreateAsync(net.Hosts[1], second, 2, options));
     }
 
     /// <summary>Makes the router hide the first host's subnet from the second, with mappings that live for two seconds.</summary>

@@ -21,8 +21,10 @@ internal sealed class WgDevice
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(20);
     private static int Interfaces;
 
-    private WgDevice(NetworkNamespace host, Implementation implementation, int number, string name) =>
-        (Host, Implementation, Number, Interface) = (host, implementation, number, name);
+    private readonly string[] _options;
+
+    private WgDevice(NetworkNamespace host, Implementation implementation, int number, string name, string[] options) =>
+        (Host, Implementation, Number, Interface, _options) = (host, implementation, number, name, options);
 
     public NetworkNamespace Host { get; }
 
@@ -52,9 +54,11 @@ internal sealed class WgDevice
         : [Environment.GetEnvironmentVariable("WIREGUARD_GO") ?? "wireguard-go", "-f", name];
 
     /// <summary>Makes the interface, still down and without keys.</summary>
-    public static async Task<WgDevice> CreateAsync(NetworkNamespace host, Implementation implementation, int number = 1)
+    /// <param name="options">For <c>mesh wg</c>.</param>
+    public static async Task<WgDevice> CreateAsync(NetworkNamespace host, Implementation implementation, int number = 1, params string[] options)
     {
-        var device = new WgDevice(host, implementation, number, $"wgt{Interlocked.Increment(ref Interfaces)}");
+        var device = new WgDevice(host, implementation, number, $"wgt{Interlocked.Increment(ref Interfaces)}",
+            implementation == Implementation.Mesh ? options : []);
         device.PrivateKey = await NewKeyAsync();
         device.PublicKey = await PublicOfAsync(device.PrivateKey);
         await device.LaunchAsync();
@@ -73,7 +77,7 @@ internal sealed class WgDevice
     {
         // Both `wg` and wireguard-go take a dead device's socket away, and wireguard-go ends if `wg` did it first.
         if (Implementation == Implementation.WireGuardGo) File.Delete($"/var/run/wireguard/{Interface}.sock");
-        Process = Host.Start(Command(Implementation, Interface),
+        Process = Host.Start([.. Command(Implementation, Interface), .. _options],
             environment: new Dictionary<string, string?> { ["WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD"] = "1" });
         await Wait.UntilAsync($"{Interface} answers", StartDeadline,
             async () => Process.HasExited ? throw new InvalidOperationException($"It ended: {Process.Output} {Process.Error}") : (await Host.TryAsync(["wg", "show", Interface])).ExitCode == 0,

@@ -20,6 +20,9 @@ internal sealed class DeviceLab : IDisposable
     /// <summary>What the kernels under the nodes that are added from now on can do.</summary>
     public OffloadSet Offloads { get; init; }
 
+    /// <summary>How many queues the nodes that are added have.</summary>
+    public int Queues { get; init; } = 1;
+
     public LabNode Add(int number, TimeSpan? jitter = null)
     {
         var node = new LabNode(this, number, jitter ?? TimeSpan.Zero);
@@ -51,8 +54,8 @@ internal sealed class DeviceLab : IDisposable
             busy = false;
             foreach (LabNode node in _nodes)
             {
-                while (node.Device.Outbound.Run()) busy = true;
-                while (node.Device.Inbound.Run()) busy = true;
+                foreach (DeviceQueue queue in node.Device.Queues)
+                    while (queue.Outbound.Run() | queue.Inbound.Run()) busy = true;
                 node.NextWake = node.Device.Control.Run();
                 if (node.Device.HandshakeQueue.Count > 0 || !node.Device.Attention.IsEmpty) busy = true;
             }
@@ -88,8 +91,8 @@ internal sealed class LabNode : IDisposable
     public LabNode(DeviceLab lab, int number, TimeSpan jitter)
     {
         Number = number;
-        Tun = new FakeTun(mtu: 1420, offloads: lab.Offloads);
-        Udp = lab.Network.Attach(51820, Underlay);
+        Tun = new FakeTun(mtu: 1420, offloads: lab.Offloads, queues: lab.Queues);
+        Udp = lab.Network.Attach(51820, lab.Queues, Underlay, Underlay6);
         if (lab.Offloads.HasFlag(OffloadSet.UdpGso)) Udp.MaxSegments = 64;
         Udp.JoinsReceived = lab.Offloads.HasFlag(OffloadSet.UdpGro);
         Device = new WireGuardDevice(new DeviceOptions(Tun, Udp, lab.Time, new InitiationClock(lab.Time), () => jitter));
@@ -112,6 +115,8 @@ internal sealed class LabNode : IDisposable
     public List<(ulong Peer, PeerEvent What)> Events { get; } = [];
 
     public IPAddress Underlay => new([192, 0, 2, (byte)Number]);
+
+    public IPAddress Underlay6 => new([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (byte)Number]);
 
     public IPAddress Inner => new([10, 0, 0, (byte)Number]);
 

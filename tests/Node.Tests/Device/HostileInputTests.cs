@@ -69,7 +69,7 @@ public sealed class HostileInputTests : IDisposable
         _lab.Network.Cut = static (in UdpEndpoint _, in UdpEndpoint _) => true;
         _a.PeerOf(_b).Keypairs.Current!.ExpireSending();
         byte[] sent = _a.Send(_b, 123);
-        _a.Device.Outbound.Run();
+        _a.Device.Queues[0].Outbound.Run();
         _a.Device.Control.Run();
         byte[] initiation = _wire[0];
         _lab.Network.Cut = null;
@@ -79,7 +79,7 @@ public sealed class HostileInputTests : IDisposable
         X25519PrivateKey.Generate().PublicKey.AsSpan().CopyTo(forged.AsSpan(ResponseLayout.Noise));
         new Mac1Key(_a.Key.PublicKey).Compute(forged.AsSpan(0, ResponseLayout.Mac1), forged.AsSpan(ResponseLayout.Mac1, 16));
         _stranger.Send(forged, _a.Endpoint);
-        _a.Device.Inbound.Run();
+        _a.Device.Queues[0].Inbound.Run();
         _a.Device.Control.Run();
         Assert.Equal(1, _a.Device.Drops[DropReason.HandshakeInvalid]);
         _stranger.Send(initiation, _b.Endpoint); // carried by another way, it is answered to where it came from
@@ -186,7 +186,7 @@ public sealed class HostileInputTests : IDisposable
         byte[] junk = new byte[InitiationLayout.Length];
         junk[0] = 1;
         for (int i = 0; i < Timing.HandshakeQueue + 50; i++) _stranger.Send(junk, _b.Endpoint);
-        while (_b.Device.Inbound.Run()) { }
+        while (_b.Device.Queues[0].Inbound.Run()) { }
         Assert.Equal(50, _b.Device.Drops[DropReason.HandshakeQueueFull]);
         _lab.Settle();
         Assert.Equal(Timing.HandshakeQueue, _b.Device.Drops[DropReason.Mac1]);

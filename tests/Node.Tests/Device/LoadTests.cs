@@ -28,9 +28,9 @@ public sealed class LoadTests : IDisposable
         var (a, b) = _lab.Pair();
         Flood(b);
         byte[] sent = a.Send(b);
-        a.Device.Outbound.Run();
+        a.Device.Queues[0].Outbound.Run();
         a.Device.Control.Run();
-        b.Device.Inbound.Run();
+        b.Device.Queues[0].Inbound.Run();
         b.Device.Control.Run();
         Assert.Equal(1, b.Device.Drops[DropReason.CookieAsked]);
         Assert.Equal((byte)3, _wire[^1].Datagram[0]);
@@ -52,10 +52,10 @@ public sealed class LoadTests : IDisposable
     {
         var (a, b) = _lab.Pair();
         for (int i = 0; i < 300; i++) a.Send(b);
-        Assert.True(a.Device.Outbound.Run());
-        Assert.False(a.Device.Outbound.TookAll);
-        Assert.True(a.Device.Outbound.Run());
-        Assert.True(a.Device.Outbound.TookAll);
+        Assert.True(a.Device.Queues[0].Outbound.Run());
+        Assert.False(a.Device.Queues[0].Outbound.TookAll);
+        Assert.True(a.Device.Queues[0].Outbound.Run());
+        Assert.True(a.Device.Queues[0].Outbound.TookAll);
     }
 
     [Fact]
@@ -64,9 +64,9 @@ public sealed class LoadTests : IDisposable
         var (a, b) = _lab.Pair();
         Flood(b);
         a.Send(b);
-        a.Device.Outbound.Run();
+        a.Device.Queues[0].Outbound.Run();
         a.Device.Control.Run();
-        b.Device.Inbound.Run();
+        b.Device.Queues[0].Inbound.Run();
         b.Device.Control.Run();
         byte[] reply = _wire[^1].Datagram;
         reply[40] ^= 1;
@@ -117,7 +117,7 @@ public sealed class LoadTests : IDisposable
         byte[] junk = new byte[InitiationLayout.Length];
         junk[0] = 1;
         for (int i = 0; i < Timing.LoadedQueue + 20; i++) _stranger.Send(junk, node.Endpoint);
-        while (node.Device.Inbound.Run()) { }
+        while (node.Device.Queues[0].Inbound.Run()) { }
         node.Device.Control.Run();
     }
 }

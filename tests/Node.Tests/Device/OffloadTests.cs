@@ -143,8 +143,8 @@ public sealed class OffloadTests
         {
             a.Tun.Inject(tcp.Packet, tcp.Header);
             a.Tun.Inject(udp.Packet, udp.Header);
-            while (a.Device.Outbound.Run()) { }
-            while (b.Device.Inbound.Run()) { }
+            while (a.Device.Queues[0].Outbound.Run()) { }
+            while (b.Device.Queues[0].Inbound.Run()) { }
             while (b.Tun.TryTake(_taken, out int _)) superpackets++;
         }
         // Until every buffer of the interface's queues has held the longest.
@@ -163,13 +163,13 @@ public sealed class OffloadTests
         using var lab = new DeviceLab { Offloads = offloads };
         var (a, b) = Connected(lab);
         for (int i = 0; i < 512; i++) a.Send(b, length: 1380);
-        while (a.Device.Outbound.Run()) ;
+        while (a.Device.Queues[0].Outbound.Run()) ;
         // How full slots come, it learns from the first batch.
-        Assert.True(b.Device.Inbound.Run());
+        Assert.True(b.Device.Queues[0].Inbound.Run());
         for (int i = 0; i < 512; i++) a.Send(b, length: 1380);
-        while (a.Device.Outbound.Run()) ;
+        while (a.Device.Queues[0].Outbound.Run()) ;
         List<int> batches = [];
-        while (b.Device.Inbound.Run()) batches.Add(b.Device.Inbound.Datagrams);
+        while (b.Device.Queues[0].Inbound.Run()) batches.Add(b.Device.Queues[0].Inbound.Datagrams);
         Assert.InRange(batches.Sum(), 512, 1024);
         Assert.All(batches, datagrams => Assert.InRange(datagrams, 1, 64));
     }

@@ -60,7 +60,7 @@ public sealed class PacketFilterHookTests
 
         public List<(ulong Peer, int Length)> SeenInbound { get; } = [];
 
-        public DropReason? JudgeInbound(Peer peer, ReadOnlySpan<byte> packet, long now)
+        public DropReason? JudgeInbound(int queue, Peer peer, ReadOnlySpan<byte> packet, long now)
         {
             SeenInbound.Add((peer.Id, packet.Length));
             return Inbound;

@@ -19,10 +19,10 @@ public sealed class PacketPathAllocationTests
         {
             a.Tun.Inject(forth);
             b.Tun.Inject(back);
-            a.Device.Outbound.Run();
-            b.Device.Outbound.Run();
-            a.Device.Inbound.Run();
-            b.Device.Inbound.Run();
+            a.Device.Queues[0].Outbound.Run();
+            b.Device.Queues[0].Outbound.Run();
+            a.Device.Queues[0].Inbound.Run();
+            b.Device.Queues[0].Inbound.Run();
             if (a.Tun.TryTake(taken, out int _) & b.Tun.TryTake(taken, out int _)) delivered++;
         });
         Assert.Equal(22_000, delivered);

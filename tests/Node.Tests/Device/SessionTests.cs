@@ -296,7 +296,7 @@ public sealed class SessionTests : IDisposable
     {
         var (a, b) = _lab.Pair();
         byte[] fromA = a.Send(b), fromB = b.Send(a, 200);
-        while (a.Device.Outbound.Run() | b.Device.Outbound.Run()) { }
+        while (a.Device.Queues[0].Outbound.Run() | b.Device.Queues[0].Outbound.Run()) { }
         a.Device.Control.Run();
         b.Device.Control.Run();
         _lab.Settle();

@@ -20,11 +20,11 @@ internal sealed class PacketProbe : IDisposable
     private readonly FakeUdpTransport _udp = new FakeUdpNetwork(seed: 1).Attach(51820, new IPAddress([192, 0, 2, 1]));
     private readonly WireGuardDevice _device;
 
-    public PacketProbe(NetworkMap map, TimeProvider time)
+    public PacketProbe(NetworkMap map, TimeProvider time, int queues = 1)
     {
         _time = time;
         _device = new WireGuardDevice(new DeviceOptions(_tun, _udp, time, new InitiationClock(time), () => TimeSpan.Zero));
-        Filter = new PolicyFilter(_device.AllowedIps);
+        Filter = new PolicyFilter(_device.AllowedIps, queues);
         Apply(map);
     }
 
@@ -47,12 +47,12 @@ internal sealed class PacketProbe : IDisposable
 
     /// <summary>A packet that this peer's key decrypted.</summary>
     /// <returns>Null when the host gets it.</returns>
-    public DropReason? Receive(ulong peer, byte[] packet)
+    public DropReason? Receive(ulong peer, byte[] packet, int queue = 0)
     {
         if (_device.FindPeer(peer) is not { } known) return DropReason.UnknownPeer;
         if (!InnerPacket.TryGetSource(packet, out IpAddressBits source, out int length)) return DropReason.InnerMalformed;
         if (_device.AllowedIps.Lookup(source) != known) return DropReason.InnerSource;
-        return Filter.JudgeInbound(known, packet.AsSpan(0, length), _device.Now);
+        return Filter.JudgeInbound(queue, known, packet.AsSpan(0, length), _device.Now);
     }
 
     /// <summary>A packet of the host.</summary>

@@ -141,9 +141,103 @@ public class LinuxTunDeviceTests
         Assert.InRange(read, 10_000, 11_000);
     });
 
-    internal static LinuxTunDevice OpenUp(string name)
+    [Fact]
+    public void The_hosts_flows_are_spread_over_all_queues_and_each_stays_on_its_own() => NetworkNamespace.RunWithTun(() =>
     {
-        LinuxTunDevice tun = LinuxTunDevice.Open(name, 1420);
+        using LinuxTunDevice tun = OpenUp("mesh0", queues: 4);
+        byte[] packet = new byte[2048];
+        Socket[] senders = [.. Enumerable.Range(0, 64).Select(_ => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp))];
+        var queueOf = new Dictionary<int, HashSet<int>>();
+        for (int round = 0; round < 3; round++)
+            foreach (Socket sender in senders) sender.SendTo("ping"u8, new IPEndPoint(Peer, 2000));
+        foreach (Socket sender in senders) sender.Dispose();
+        for (int queue = 0; queue < 4; queue++)
+        {
+            while (tun.Queues[queue].Read(packet, out _) is var length and > 0)
+            {
+                if (length != 32 || packet[9] != 17) continue;
+                int port = packet[20] << 8 | packet[21];
+                if (!queueOf.TryGetValue(port, out HashSet<int>? seen)) queueOf[port] = seen = [];
+                seen.Add(queue);
+            }
+        }
+
+        Assert.Equal(4, tun.Queues.Count);
+        Assert.Equal(senders.Length, queueOf.Count);
+        Assert.All(queueOf.Values, seen => Assert.Single(seen));
+        Assert.Equal([0, 1, 2, 3], queueOf.Values.SelectMany(seen => seen).Distinct().Order());
+    });
+
+    [Fact]
+    public void A_flows_packets_are_read_where_its_answers_are_written() => NetworkNamespace.RunWithTun(() =>
+    {
+        using LinuxTunDevice tun = OpenUp("mesh0", queues: 3);
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        socket.Bind(new IPEndPoint(Own, 1000));
+        byte[] packet = new byte[2048];
+        byte[] answer = [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, .. Peer.GetAddressBytes(), .. Own.GetAddressBytes(), 7, 208, 3, 232, 0, 8, 0, 0];
+        int sum = 0;
+        for (int i = 0; i < 20; i += 2) sum += answer[i] << 8 | answer[i + 1];
+        sum = (sum & 0xffff) + (sum >> 16);
+        (answer[10], answer[11]) = ((byte)(~sum >> 8), (byte)~sum);
+        foreach (int queue in (int[])[2, 0, 1])
+        {
+            Assert.True(tun.Queues[queue].Write(answer));
+            socket.SendTo("ping"u8, new IPEndPoint(Peer, 2000));
+            foreach (int other in Enumerable.Range(0, 3).Where(other => other != queue)) Assert.Equal(0, ReadPing(tun.Queues[other], packet));
+            Assert.Equal(32, ReadPing(tun.Queues[queue], packet));
+        }
+    });
+
+    [Fact]
+    public void An_interface_of_several_queues_that_somebody_holds_is_in_use() => NetworkNamespace.RunWithTun(() =>
+    {
+        using LinuxTunDevice tun = LinuxTunDevice.Open("mesh0", queues: 2);
+
+        foreach (int queues in (int[])[1, 2])
+            Assert.Equal(TunFailure.NameInUse, Assert.Throws<TunException>(() => LinuxTunDevice.Open("mesh0", queues: queues)).Failure);
+        Assert.Equal(TunFailure.NameInUse, Assert.Throws<TunException>(() => LinuxTunDevice.Open("lo", queues: 2)).Failure);
+        using var client = new RouteClient();
+        Assert.Equal(2, client.FindLink("mesh0")!.TunQueues);
+    });
+
+    [Theory]
+    [InlineData(true, 3)]
+    [InlineData(false, 1)]
+    public void A_persistent_interface_has_the_queues_that_it_was_made_for(bool madeForSeveral, int queues) => NetworkNamespace.RunWithTun(() =>
+    {
+        using (LinuxTunDevice maker = LinuxTunDevice.Open("mesh0", queues: madeForSeveral ? 2 : 1)) Persist(maker.PollFd);
+        using var client = new RouteClient();
+        Assert.NotNull(client.FindLink("mesh0"));
+
+        using LinuxTunDevice tun = LinuxTunDevice.Open("mesh0", 1300, queues: 3);
+
+        Assert.Equal((queues, 1300), (tun.Queues.Count, client.FindLink("mesh0")!.Mtu));
+    });
+
+    [Fact]
+    public void A_deleted_interface_is_gone_for_every_queue_and_a_closed_device_leaves_none() => NetworkNamespace.RunWithTun(() =>
+    {
+        using var client = new RouteClient();
+        LinuxTunDevice.Open("mesh0", queues: 3).Dispose();
+        Assert.Null(client.FindLink("mesh0"));
+
+        using LinuxTunDevice tun = OpenUp("mesh0", queues: 3);
+        Delete("mesh0");
+
+        foreach (ITunQueue queue in tun.Queues)
+        {
+            using var poller = new Poller(1);
+            poller.Watch(queue.PollFd);
+            Assert.True(poller.Wait(10_000));
+            Assert.Equal(TunFailure.Gone, Assert.Throws<TunException>(() => Drain(queue)).Failure);
+            Assert.Equal(TunFailure.Gone, Assert.Throws<TunException>(() => queue.Write(new byte[20])).Failure);
+        }
+    });
+
+    internal static LinuxTunDevice OpenUp(string name, int queues = 1)
+    {
+        LinuxTunDevice tun = LinuxTunDevice.Open(name, 1420, queues: queues);
         using var client = new RouteClient();
         int index = client.FindLink(tun.Name)!.Index;
         client.SetUp(index, up: true);
@@ -161,7 +255,19 @@ public class LinuxTunDeviceTests
             NetlinkMessage.Create(NetlinkType.DeleteLink, NetlinkFlags.None, header), $"delete the link {name}");
     }
 
-    private static void Drain(LinuxTunDevice tun)
+    private static unsafe void Persist(int fd) => Assert.Equal(0, Libc.ioctl(fd, 0x400454cb, (void*)1));
+
+    /// <summary>Reads the queue to its end.</summary>
+    /// <returns>The length of the datagram among what it held; 0 for none.</returns>
+    private static int ReadPing(ITunQueue queue, byte[] packet)
+    {
+        int found = 0;
+        while (queue.Read(packet, out _) is var length and > 0)
+            if (packet[9] == 17 && packet[0] == 0x45) found = length;
+        return found;
+    }
+
+    private static void Drain(ITunQueue tun)
     {
         byte[] packet = new byte[2048];
         while (tun.Read(packet) > 0)

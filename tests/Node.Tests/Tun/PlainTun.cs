@@ -6,9 +6,9 @@ namespace Mesh.Node.Tests.Tun;
 /// <summary>Whole packets to and from a device without offloads.</summary>
 internal static unsafe class PlainTun
 {
-    public static int Read(this ITunDevice tun, Span<byte> packet) => tun.Read(packet, out _);
+    public static int Read(this ITunQueue tun, Span<byte> packet) => tun.Read(packet, out _);
 
-    public static bool Write(this ITunDevice tun, ReadOnlySpan<byte> packet)
+    public static bool Write(this ITunQueue tun, ReadOnlySpan<byte> packet)
     {
         fixed (byte* data = packet)
         {

@@ -255,6 +255,111 @@ public class LinuxUdpTransportTests
         Assert.InRange(received, 50_000, 60_000);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Many_senders_reach_all_queues_and_each_always_the_same(bool isV6)
+    {
+        const int queues = 4;
+        using LinuxUdpTransport receiver = LinuxUdpTransport.Open(0, queues: queues);
+        using var batch = new UdpReceiveBatch(64, 64);
+        var target = new IPEndPoint(isV6 ? IPAddress.IPv6Loopback : IPAddress.Loopback, receiver.Port);
+        Socket[] senders = [.. Enumerable.Range(0, 64).Select(_ => new Socket(target.AddressFamily, SocketType.Dgram, ProtocolType.Udp))];
+        var queueOf = new Dictionary<int, HashSet<int>>();
+        try
+        {
+            for (int round = 0; round < 3; round++)
+                foreach (Socket sender in senders) sender.SendTo(Hello, target);
+            for (int arrived = 0; arrived < 3 * senders.Length;)
+            {
+                using var poller = new Poller(2 * queues);
+                foreach (IUdpQueue queue in receiver.Queues) (_, _) = (poller.Watch(queue.PollFd4), poller.Watch(queue.PollFd6));
+                Assert.True(poller.Wait(10_000), "nothing arrived in 10 s");
+                for (int i = 0; i < queues; i++)
+                {
+                    int count = receiver.Queues[i].ReceiveBatch(batch);
+                    arrived += count;
+                    for (int slot = 0; slot < count; slot++)
+                    {
+                        int port = batch.Endpoint(slot).Port;
+                        if (!queueOf.TryGetValue(port, out HashSet<int>? seen)) queueOf[port] = seen = [];
+                        seen.Add(i);
+                    }
+                }
+            }
+        }
+        finally
+        {
+            foreach (Socket sender in senders) sender.Dispose();
+        }
+        Assert.Equal(senders.Length, queueOf.Count);
+        Assert.All(queueOf.Values, seen => Assert.Single(seen));
+        Assert.Equal([0, 1, 2, 3], queueOf.Values.SelectMany(seen => seen).Distinct().Order());
+    }
+
+    [Fact]
+    public void A_port_with_several_queues_is_taken_for_everybody_who_does_not_share()
+    {
+        using LinuxUdpTransport first = LinuxUdpTransport.Open(0, queues: 3);
+
+        Assert.True(Assert.Throws<UdpException>(() => LinuxUdpTransport.Open(first.Port)).IsPortInUse);
+        Assert.True(Assert.Throws<UdpException>(() => LinuxUdpTransport.Open(first.Port, queues: 2)).IsPortInUse);
+    }
+
+    [Theory]
+    [InlineData(AddressFamily.InterNetwork)]
+    [InlineData(AddressFamily.InterNetworkV6)]
+    public unsafe void A_port_that_another_program_is_ready_to_share_is_refused_all_the_same(AddressFamily family)
+    {
+        using var occupant = new Socket(family, SocketType.Dgram, ProtocolType.Udp);
+        if (family == AddressFamily.InterNetworkV6) occupant.DualMode = false;
+        int one = 1;
+        Assert.Equal(0, Libc.setsockopt((int)occupant.Handle, 1, 15, &one, sizeof(int)));
+        occupant.Bind(new IPEndPoint(family == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0));
+        int port = ((IPEndPoint)occupant.LocalEndPoint!).Port;
+
+        Assert.True(Assert.Throws<UdpException>(() => LinuxUdpTransport.Open(port, queues: 2)).IsPortInUse);
+    }
+
+    [Fact]
+    public void All_queues_change_their_port_under_the_same_descriptors_and_send_from_it()
+    {
+        using LinuxUdpTransport transport = LinuxUdpTransport.Open(0, queues: 2);
+        using LinuxUdpTransport other = LinuxUdpTransport.Open(0);
+        using var send = new UdpSendBatch(1, 64);
+        using var batch = new UdpReceiveBatch(2, 64);
+        (int, int)[] descriptors = [.. transport.Queues.Select(queue => (queue.PollFd4, queue.PollFd6))];
+        int port = transport.Port;
+        transport.ChangePort(0);
+
+        Assert.NotEqual(port, transport.Port);
+        Assert.Equal(descriptors, transport.Queues.Select(queue => (queue.PollFd4, queue.PollFd6)));
+        Assert.Equal(4, descriptors.SelectMany(pair => (int[])[pair.Item1, pair.Item2]).Distinct().Count());
+        using LinuxUdpTransport heir = LinuxUdpTransport.Open(port);
+        foreach (IUdpQueue queue in transport.Queues)
+        {
+            foreach (UdpEndpoint to in (UdpEndpoint[])[Loopback4(other), Loopback6(other)])
+            {
+                send.Clear();
+                Add(send, Hello, to);
+                Assert.Equal(1, queue.SendBatch(send));
+                Assert.Equal(1, Receive(other, batch));
+                Assert.Equal(transport.Port, batch.Endpoint(0).Port);
+            }
+        }
+    }
+
+    [Fact]
+    public void The_mark_is_set_on_every_queue() => NetworkNamespace.Run(() =>
+    {
+        using LinuxUdpTransport transport = LinuxUdpTransport.Open(0, queues: 2);
+        transport.SetFwmark(0x77);
+
+        foreach (IUdpQueue queue in transport.Queues) Assert.Equal((0x77u, 0x77u), (GetMark(queue.PollFd4), GetMark(queue.PollFd6)));
+        transport.ChangePort(0);
+        foreach (IUdpQueue queue in transport.Queues) Assert.Equal((0x77u, 0x77u), (GetMark(queue.PollFd4), GetMark(queue.PollFd6)));
+    });
+
     private static UdpEndpoint Loopback4(LinuxUdpTransport transport) =>
         UdpEndpoint.IPv4(0x7f000001, (ushort)transport.Port);
 
