@@ -173,7 +173,7 @@ internal sealed class AdminClient : IDisposable
             if (!response.IsSuccessStatusCode) throw Refusal(version, response, await response.Content.ReadAsByteArrayAsync(cancellation));
             return await read(response);
         }
-        catch (Exception e) when (e is HttpRequestException or ArgumentOutOfRangeException or IOException
+        catch (Exception e) when (e is HttpRequestException or SocketException or ArgumentOutOfRangeException or IOException
             || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
             throw _unreachable(e);

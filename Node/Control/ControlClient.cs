@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Text.Json;
 using Google.Protobuf;
 using Mesh.Node.State;
@@ -184,7 +185,7 @@ internal sealed class ControlClient : IDisposable
     }
 
     // Null: not ours to translate (a bug, the caller's cancellation, or translated already).
-    private ControlException? Translate(Exception e, CancellationToken callers, CancellationToken timeout)
+    internal ControlException? Translate(Exception e, CancellationToken callers, CancellationToken timeout)
     {
         // What failed by itself while the caller lost interest is no cancellation, and must not get out as a bare transport failure.
         if (e is ControlException || (e is OperationCanceledException && callers.IsCancellationRequested)) return null;
@@ -192,7 +193,8 @@ internal sealed class ControlClient : IDisposable
             return new ControlException(ControlFailure.TimedOut, $"the coordinator {_link.Authority} did not answer within {RequestTimeout.TotalSeconds} s", e);
         if (e is InvalidProtocolBufferException or JsonException)
             return new ControlException(ControlFailure.BadAnswer, "the coordinator's answer is not a message of this protocol", e);
-        if (e is not (HttpRequestException or IOException or OperationCanceledException)) return null;
+        // A bare socket error comes of a connection that is reset as soon as it stands: .NET asks for its other end then.
+        if (e is not (HttpRequestException or IOException or SocketException or OperationCanceledException)) return null;
         if (_tls.Last is { IsTrusted: false } judged && e is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError })
             return new ControlException(ControlFailure.NotTrusted, Explain(judged.Verdict), e) { Verdict = judged.Verdict };
         return new ControlException(ControlFailure.Unreachable, $"cannot reach the coordinator {_link.Authority}: {Reason(e)}", e);

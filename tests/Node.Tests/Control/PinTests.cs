@@ -1,5 +1,7 @@
+using System.Net.Sockets;
 using Mesh.Node.Control;
 using Mesh.Node.State;
+using Mesh.Protocol;
 using Mesh.Protocol.Control;
 
 namespace Mesh.Node.Tests.Control;
@@ -72,6 +74,16 @@ public sealed class PinTests
         var error = await Assert.ThrowsAsync<ControlException>(() => client.ChallengeAsync(default));
         Assert.Equal(ControlFailure.Unreachable, error.Failure);
         Assert.Contains("Connection refused", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_connection_that_is_reset_as_soon_as_it_stands_is_unreachable()
+    {
+        using var machine = MachineIdentity.CreateUnsaved();
+        var link = new JoinLink("coordinator.example", 443, new byte[32], null, null);
+        using var client = new ControlClient(link, machine, TimeProvider.System);
+        var error = client.Translate(new SocketException((int)SocketError.NotConnected), default, default);
+        Assert.Equal(ControlFailure.Unreachable, error?.Failure);
     }
 
     [Fact]
