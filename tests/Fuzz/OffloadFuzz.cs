@@ -49,7 +49,7 @@ public sealed unsafe class OffloadFuzz(ITestOutputHelper output)
     {
         int joined = 0;
         var run = new FuzzRun("coalescing", output);
-        using var lab = new CoalescerLab();
+        using var lab = new CoalescerLab(capacity: 192);
         run.Run(40, random =>
         {
             for (int i = 0; i < 30; i++)
@@ -95,7 +95,7 @@ public sealed unsafe class OffloadFuzz(ITestOutputHelper output)
             case 1:
                 changed = changed[..random.Next(changed.Length + 1)];
                 break;
-            default:
+            case > 1 when changed.Length > 0:
                 // Mostly in the headers.
                 for (int n = random.Next(1, 4); n > 0; n--) changed[random.Next(Math.Min(changed.Length, random.Next(8) == 0 ? 2000 : 64))] = (byte)Mutator.Edge(random);
                 break;

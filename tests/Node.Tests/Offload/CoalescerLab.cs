@@ -8,9 +8,10 @@ internal sealed unsafe class CoalescerLab : IDisposable
 {
     private readonly byte[] _taken = new byte[70_000];
 
-    public CoalescerLab(OffloadSet offloads = OffloadSet.All)
+    /// <param name="capacity">Packets that the host may be given at once. What each held, stays.</param>
+    public CoalescerLab(OffloadSet offloads = OffloadSet.All, int capacity = 4096)
     {
-        Tun = new FakeTun(capacity: 4096, offloads: offloads);
+        Tun = new FakeTun(capacity: capacity, offloads: offloads);
         Coalescer = new Coalescer(Tun);
     }
 
