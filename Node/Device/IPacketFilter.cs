@@ -1,8 +1,8 @@
 namespace Mesh.Node.Device;
 
 /// <summary>
-/// Judges the packets inside the tunnel. Called on the packet paths, by several threads at once in either direction: it must not wait,
-/// allocate or throw.
+/// Judges the packets inside the tunnel. Called on the packet paths, by several threads at once in either direction: it must not
+/// allocate or throw, and wait for nothing but another path that begins a flow that moment.
 /// </summary>
 internal interface IPacketFilter
 {

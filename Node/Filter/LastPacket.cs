@@ -4,8 +4,7 @@ namespace Mesh.Node.Filter;
 
 /// <summary>
 /// What a view says of the last packet from a peer, which is asked again by each that comes right behind it in its flow, as most
-/// do. Nothing but the view and the packet decides it. Each
-/// inbound path has its own.
+/// do. Nothing but the view and the packet decides it. Each inbound path has its own.
 /// </summary>
 internal sealed class LastPacket(FilterView view)
 {

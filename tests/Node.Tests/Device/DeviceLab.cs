@@ -46,6 +46,19 @@ internal sealed class DeviceLab : IDisposable
         return (a, b);
     }
 
+    /// <summary>A pair with a session that has carried a packet each way.</summary>
+    public (LabNode A, LabNode B) Connected()
+    {
+        var (a, b) = Pair();
+        a.Send(b);
+        Settle();
+        b.Send(a);
+        Settle();
+        a.ReceiveAll();
+        b.ReceiveAll();
+        return (a, b);
+    }
+
     /// <summary>Runs every path of every device until none has anything to do now.</summary>
     public void Settle()
     {

@@ -20,7 +20,7 @@ public sealed class OffloadTests
     public void A_superpacket_comes_out_as_what_it_stands_for_whatever_the_kernels_can_do(OffloadSet offloads)
     {
         using var lab = new DeviceLab { Offloads = offloads };
-        var (a, b) = Connected(lab);
+        var (a, b) = lab.Connected();
         for (int i = 0; i < 100; i++)
         {
             SuperpacketSample sample = SuperpacketSample.Make(
@@ -36,7 +36,7 @@ public sealed class OffloadTests
     public void With_all_offloads_a_superpacket_comes_out_as_it_went_in()
     {
         using var lab = new DeviceLab { Offloads = OffloadSet.All };
-        var (a, b) = Connected(lab);
+        var (a, b) = lab.Connected();
         SuperpacketSample sample = SuperpacketSample.Make(_random, isV4: true, isTcp: true, payload: 2000, segment: 1368, options: 12);
         Assert.True(a.Tun.Inject(sample.Packet, sample.Header));
         lab.Settle();
@@ -60,7 +60,7 @@ public sealed class OffloadTests
     public void Counters_are_taken_once_each_and_never_beyond_the_last()
     {
         using var lab = new DeviceLab { Offloads = OffloadSet.All };
-        var (a, b) = Connected(lab);
+        var (a, b) = lab.Connected();
         Keypair first = a.PeerOf(b).Keypairs.Current!;
         first.ExpireSending();
         first.TakeCounters(-10);
@@ -85,7 +85,7 @@ public sealed class OffloadTests
     public void The_hosts_ecn_mark_is_on_the_outside_and_congestion_on_the_way_comes_in()
     {
         using var lab = new DeviceLab { Offloads = OffloadSet.All };
-        var (a, b) = Connected(lab);
+        var (a, b) = lab.Connected();
         foreach (bool congested in (bool[])[false, true])
         {
             lab.Network.IsCongested = congested;
@@ -104,7 +104,7 @@ public sealed class OffloadTests
     public void A_congestion_mark_on_what_can_not_carry_it_in_is_a_loss()
     {
         using var lab = new DeviceLab();
-        var (a, b) = Connected(lab);
+        var (a, b) = lab.Connected();
         lab.Network.IsCongested = true;
         byte[] message = [];
         lab.Network.Tap = (in UdpEndpoint from, in UdpEndpoint to, ReadOnlySpan<byte> datagram) => message = datagram.ToArray();
@@ -122,7 +122,7 @@ public sealed class OffloadTests
     public void What_the_kernel_calls_a_superpacket_and_is_none_is_dropped_and_counted()
     {
         using var lab = new DeviceLab { Offloads = OffloadSet.All };
-        var (a, b) = Connected(lab);
+        var (a, b) = lab.Connected();
         SuperpacketSample sample = SuperpacketSample.Make(_random, isV4: true, isTcp: true, payload: 5000, segment: 1000);
         a.Tun.Inject(sample.Packet, sample.Header with { GsoType = VirtioNetHeader.GsoUdp });
         a.Tun.Inject(sample.Packet.AsSpan(0, 30), sample.Header);
@@ -135,7 +135,7 @@ public sealed class OffloadTests
     public void Superpackets_allocate_nothing_on_either_path()
     {
         using var lab = new DeviceLab { Offloads = OffloadSet.All };
-        var (a, b) = Connected(lab);
+        var (a, b) = lab.Connected();
         SuperpacketSample tcp = SuperpacketSample.Make(_random, isV4: true, isTcp: true, payload: 60_000, segment: 1368, options: 12);
         SuperpacketSample udp = SuperpacketSample.Make(_random, isV4: true, isTcp: false, payload: 3200, segment: 64);
         int superpackets = 0;
@@ -161,29 +161,17 @@ public sealed class OffloadTests
     public void An_inbound_batch_is_about_64_datagrams_however_many_come_to_a_slot(OffloadSet offloads)
     {
         using var lab = new DeviceLab { Offloads = offloads };
-        var (a, b) = Connected(lab);
+        var (a, b) = lab.Connected();
         for (int i = 0; i < 512; i++) a.Send(b, length: 1380);
-        while (a.Device.Queues[0].Outbound.Run()) ;
+        while (a.Device.Queues[0].Outbound.Run()) { }
         // How full slots come, it learns from the first batch.
         Assert.True(b.Device.Queues[0].Inbound.Run());
         for (int i = 0; i < 512; i++) a.Send(b, length: 1380);
-        while (a.Device.Queues[0].Outbound.Run()) ;
+        while (a.Device.Queues[0].Outbound.Run()) { }
         List<int> batches = [];
         while (b.Device.Queues[0].Inbound.Run()) batches.Add(b.Device.Queues[0].Inbound.Datagrams);
         Assert.InRange(batches.Sum(), 512, 1024);
         Assert.All(batches, datagrams => Assert.InRange(datagrams, 1, 64));
-    }
-
-    private static (LabNode A, LabNode B) Connected(DeviceLab lab)
-    {
-        var (a, b) = lab.Pair();
-        a.Send(b);
-        lab.Settle();
-        b.Send(a);
-        lab.Settle();
-        a.ReceiveAll();
-        b.ReceiveAll();
-        return (a, b);
     }
 
     private List<byte[]> Received(LabNode node)

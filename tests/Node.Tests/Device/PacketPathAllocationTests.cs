@@ -6,11 +6,7 @@ public sealed class PacketPathAllocationTests
     public void A_packet_sealed_sent_received_opened_and_written_allocates_nothing()
     {
         using var lab = new DeviceLab();
-        var (a, b) = lab.Pair();
-        a.Send(b);
-        lab.Settle();
-        b.Send(a);
-        lab.Settle();
+        var (a, b) = lab.Connected();
         byte[] forth = LabNode.Packet(a.Inner, b.Inner, 1420, 1), back = LabNode.Packet(b.Inner, a.Inner, 60, 2);
         byte[] taken = new byte[2048];
         int delivered = 0;

@@ -45,10 +45,7 @@ public sealed class QueueTests
     public void Paths_that_seal_at_once_never_take_the_same_counter()
     {
         using var lab = new DeviceLab { Queues = 2 };
-        var (a, b) = lab.Pair();
-        a.Send(b);
-        lab.Settle();
-        b.ReceiveAll();
+        var (a, b) = lab.Connected();
         byte[] taken = new byte[100];
         int delivered = 0;
         using var both = new ThreadsAtOnce(a.Device.Queues[0].Outbound.Run, a.Device.Queues[1].Outbound.Run);
@@ -107,13 +104,11 @@ public sealed class QueueTests
         keypair.TakeCounters(-1000);
         long taken = 0;
         // Asked for far more, and more often, than the counters that are left up to where they would begin anew.
-        Thread[] threads = [.. Enumerable.Range(1, 4).Select(i => new Thread(() =>
+        ThreadsAtOnce.Run([.. Enumerable.Range(1, 4).Select(i => (Action)(() =>
         {
             for (int n = 0; n < 10_000; n++)
                 if (keypair.TakeCounters(i * 7) != ulong.MaxValue) Interlocked.Add(ref taken, i * 7);
-        }))];
-        foreach (Thread thread in threads) thread.Start();
-        foreach (Thread thread in threads) thread.Join();
+        }))]);
         Assert.Equal(Timing.RejectAfterMessages - 1000 + (ulong)taken, keypair.SentMessages);
         Assert.InRange(taken, 994, 1000);
         Assert.Equal(ulong.MaxValue, keypair.TakeCounters(7));
@@ -170,10 +165,7 @@ public sealed class QueueTests
     public void Packets_of_several_queues_sealed_sent_received_opened_and_written_allocate_nothing()
     {
         using var lab = new DeviceLab { Queues = 3 };
-        var (a, b) = lab.Pair();
-        a.Send(b);
-        lab.Settle();
-        b.ReceiveAll();
+        var (a, b) = lab.Connected();
         int arrivals = 0;
         b.Udp.Steer = _ => arrivals++ % 3;
         byte[] packet = LabNode.Packet(a.Inner, b.Inner, 1420, 1), taken = new byte[2048];

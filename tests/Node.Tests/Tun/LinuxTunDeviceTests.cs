@@ -1,7 +1,10 @@
+using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
 using Mesh.Node.Kernel;
 using Mesh.Node.Routes;
+using Mesh.Node.Tests.Filter;
+using Mesh.Node.Tests.Offload;
 using Mesh.Node.Tun;
 
 namespace Mesh.Node.Tests.Tun;
@@ -147,7 +150,7 @@ public class LinuxTunDeviceTests
         using LinuxTunDevice tun = OpenUp("mesh0", queues: 4);
         byte[] packet = new byte[2048];
         Socket[] senders = [.. Enumerable.Range(0, 64).Select(_ => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp))];
-        var queueOf = new Dictionary<int, HashSet<int>>();
+        var seen = new QueuesOfPorts();
         for (int round = 0; round < 3; round++)
             foreach (Socket sender in senders) sender.SendTo("ping"u8, new IPEndPoint(Peer, 2000));
         foreach (Socket sender in senders) sender.Dispose();
@@ -155,17 +158,12 @@ public class LinuxTunDeviceTests
         {
             while (tun.Queues[queue].Read(packet, out _) is var length and > 0)
             {
-                if (length != 32 || packet[9] != 17) continue;
-                int port = packet[20] << 8 | packet[21];
-                if (!queueOf.TryGetValue(port, out HashSet<int>? seen)) queueOf[port] = seen = [];
-                seen.Add(queue);
+                if (length == 32 && packet[9] == 17) seen.Note(packet[20] << 8 | packet[21], queue);
             }
         }
 
         Assert.Equal(4, tun.Queues.Count);
-        Assert.Equal(senders.Length, queueOf.Count);
-        Assert.All(queueOf.Values, seen => Assert.Single(seen));
-        Assert.Equal([0, 1, 2, 3], queueOf.Values.SelectMany(seen => seen).Distinct().Order());
+        seen.AssertSpread(senders.Length, queues: 4);
     });
 
     [Fact]
@@ -175,11 +173,8 @@ public class LinuxTunDeviceTests
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         socket.Bind(new IPEndPoint(Own, 1000));
         byte[] packet = new byte[2048];
-        byte[] answer = [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, .. Peer.GetAddressBytes(), .. Own.GetAddressBytes(), 7, 208, 3, 232, 0, 8, 0, 0];
-        int sum = 0;
-        for (int i = 0; i < 20; i += 2) sum += answer[i] << 8 | answer[i + 1];
-        sum = (sum & 0xffff) + (sum >> 16);
-        (answer[10], answer[11]) = ((byte)(~sum >> 8), (byte)~sum);
+        byte[] answer = PacketWriter.UdpPacket(Peer, Own, 2000, 1000);
+        BinaryPrimitives.WriteUInt16BigEndian(answer.AsSpan(10), PlainOffload.Checksum(answer.AsSpan(0, 20)));
         foreach (int queue in (int[])[2, 0, 1])
         {
             Assert.True(tun.Queues[queue].Write(answer));

@@ -265,7 +265,7 @@ public class LinuxUdpTransportTests
         using var batch = new UdpReceiveBatch(64, 64);
         var target = new IPEndPoint(isV6 ? IPAddress.IPv6Loopback : IPAddress.Loopback, receiver.Port);
         Socket[] senders = [.. Enumerable.Range(0, 64).Select(_ => new Socket(target.AddressFamily, SocketType.Dgram, ProtocolType.Udp))];
-        var queueOf = new Dictionary<int, HashSet<int>>();
+        var seen = new QueuesOfPorts();
         try
         {
             for (int round = 0; round < 3; round++)
@@ -279,12 +279,7 @@ public class LinuxUdpTransportTests
                 {
                     int count = receiver.Queues[i].ReceiveBatch(batch);
                     arrived += count;
-                    for (int slot = 0; slot < count; slot++)
-                    {
-                        int port = batch.Endpoint(slot).Port;
-                        if (!queueOf.TryGetValue(port, out HashSet<int>? seen)) queueOf[port] = seen = [];
-                        seen.Add(i);
-                    }
+                    for (int slot = 0; slot < count; slot++) seen.Note(batch.Endpoint(slot).Port, i);
                 }
             }
         }
@@ -292,9 +287,7 @@ public class LinuxUdpTransportTests
         {
             foreach (Socket sender in senders) sender.Dispose();
         }
-        Assert.Equal(senders.Length, queueOf.Count);
-        Assert.All(queueOf.Values, seen => Assert.Single(seen));
-        Assert.Equal([0, 1, 2, 3], queueOf.Values.SelectMany(seen => seen).Distinct().Order());
+        seen.AssertSpread(senders.Length, queues);
     }
 
     [Fact]
