@@ -25,10 +25,12 @@ public abstract class SecretKey : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            ThrowIfDisposed();
             return _bytes;
         }
     }
+
+    protected void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
     /// <summary>For the constructor of a type that constrains its bytes.</summary>
     protected Span<byte> Writable => _bytes;
@@ -56,7 +58,7 @@ public abstract class SecretKey : IDisposable
 
     public sealed override int GetHashCode() => System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(this);
 
-    public void Dispose()
+    public virtual void Dispose()
     {
         CryptographicOperations.ZeroMemory(_bytes);
         _disposed = true;

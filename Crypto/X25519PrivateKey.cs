@@ -1,18 +1,20 @@
 using System.Security.Cryptography;
-using Mesh.Crypto.Native;
 
 namespace Mesh.Crypto;
 
 /// <summary>An X25519 private key (RFC 7748), clamped.</summary>
-public sealed unsafe class X25519PrivateKey : SecretKey
+public sealed class X25519PrivateKey : SecretKey
 {
+    private readonly LibraryX25519 _library;
+
     public X25519PrivateKey(ReadOnlySpan<byte> bytes) : base(bytes)
     {
         Span<byte> scalar = Writable;
         scalar[0] &= 248;
         scalar[31] = (byte)((scalar[31] & 127) | 64);
+        _library = new LibraryX25519(scalar);
         Span<byte> point = stackalloc byte[X25519PublicKey.Length];
-        fixed (byte* p = point, s = scalar) LibSodium.ScalarMultBase(p, s);
+        _library.WritePublicKey(point);
         PublicKey = new X25519PublicKey(point);
     }
 
@@ -32,11 +34,15 @@ public sealed unsafe class X25519PrivateKey : SecretKey
     public bool TryAgree(in X25519PublicKey peer, Span<byte> shared)
     {
         if (shared.Length != Length) throw new ArgumentException($"a shared secret has {Length} bytes", nameof(shared));
-        fixed (byte* o = shared, s = Bytes, p = peer.AsSpan())
-        {
-            if (LibSodium.ScalarMult(o, s, p) == 0) return true;
-        }
+        ThrowIfDisposed();
+        if (_library.TryAgree(peer, shared)) return true;
         shared.Clear();
         return false;
+    }
+
+    public override void Dispose()
+    {
+        base.Dispose();
+        _library.Dispose();
     }
 }

@@ -10,7 +10,7 @@ namespace Mesh.Node.Device;
 /// </summary>
 internal sealed class EphemeralKeys : IDisposable
 {
-    /// <summary>64 KiB of keys, some 70 ms of work.</summary>
+    /// <summary>2 MiB of keys, as libcrypto keeps them, and some 60 ms of work.</summary>
     public const int MostAhead = 2048;
 
     private readonly ConcurrentQueue<X25519PrivateKey> _ahead = new();

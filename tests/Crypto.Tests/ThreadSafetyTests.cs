@@ -4,18 +4,73 @@ namespace Mesh.Crypto.Tests;
 
 public sealed class ThreadSafetyTests
 {
+    private const int Threads = 8;
+
     /// <summary>Each thread has contexts of its own: interleaved use with other keys and inputs changes no answer.</summary>
     [Fact]
     public void Threads_do_not_disturb_each_other()
     {
-        const int Threads = 8;
         const int Rounds = 400;
+        Together(id => Run(id, Rounds));
+    }
+
+    /// <summary>A node key is everyone's who answers a handshake.</summary>
+    [Fact]
+    public void Threads_agree_with_one_private_key_at_once()
+    {
+        using var shared = new X25519PrivateKey(Counting(32));
+        Together(id =>
+        {
+            using var peer = new X25519PrivateKey(Counting(32, id + 1));
+            byte[] ours = new byte[32], theirs = new byte[32];
+            for (int i = 0; i < 200; i++)
+            {
+                if (!shared.TryAgree(peer.PublicKey, ours) || !peer.TryAgree(shared.PublicKey, theirs) || !ours.SequenceEqual(theirs))
+                    return $"thread {id}, round {i}";
+                // A failure in between leaves nothing behind.
+                if (shared.TryAgree(default, ours)) return $"thread {id}, round {i}: a point of low order";
+            }
+            return null;
+        });
+    }
+
+    [Fact]
+    public void A_private_key_that_is_disposed_of_while_threads_agree_with_it_gives_the_right_answer_or_none()
+    {
+        using var peer = new X25519PrivateKey(Counting(32, 1));
+        byte[] expected = new byte[32];
+        for (int round = 0; round < 20; round++)
+        {
+            var shared = new X25519PrivateKey(Counting(32));
+            Assert.True(peer.TryAgree(shared.PublicKey, expected));
+            int begun = 0;
+            Together(id =>
+            {
+                byte[] ours = new byte[32];
+                try
+                {
+                    while (true)
+                    {
+                        if (!shared.TryAgree(peer.PublicKey, ours) || !ours.SequenceEqual(expected)) return $"thread {id}: a wrong answer";
+                        if (Interlocked.Increment(ref begun) == 2 * Threads) shared.Dispose();
+                    }
+                }
+                catch (ObjectDisposedException)
+                {
+                    return null;
+                }
+            });
+        }
+    }
+
+    private static void Together(Func<int, string?> run)
+    {
         string?[] failures = new string?[Threads];
         using var start = new Barrier(Threads);
         var threads = Enumerable.Range(0, Threads).Select(id => new Thread(() =>
         {
             start.SignalAndWait();
-            failures[id] = Run(id, Rounds);
+            failures[id] = run(id);
         })).ToList();
         threads.ForEach(thread => thread.Start());
         threads.ForEach(thread => thread.Join());
