@@ -14,7 +14,7 @@ public static class Blake2s
     public const int MacLength = 16;
     private const int BlockLength = 64;
 
-    private static readonly bool Vectors = Blake2sVectors.IsSupported && !AeadChoice.WantsLibrary && Blake2sSelfTest.Passes();
+    private static readonly bool Vectors = Blake2sKernel.IsSupported && !AeadChoice.WantsLibrary && Blake2sSelfTest.Passes();
 
     /// <summary>Whether this process hashes with its own vectors, and not with libcrypto.</summary>
     public static bool UsesVectors => Vectors;
@@ -72,13 +72,14 @@ public static class Blake2s
     public static void Hmac(ReadOnlySpan<byte> key, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, Span<byte> hash)
     {
         if (key.Length > BlockLength) throw new ArgumentException($"at most {BlockLength} bytes", nameof(key));
-        if (!Vectors)
-        {
-            LibraryBlake2s.Hmac(key, first, second, hash);
-            return;
-        }
+        if (Vectors) VectorHmac(key, first, second, hash);
+        else LibraryBlake2s.Hmac(key, first, second, hash);
+    }
+
+    internal static void VectorHmac(ReadOnlySpan<byte> key, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, Span<byte> hash)
+    {
         var hmac = new Blake2sHmac();
-        hmac.Start(key);
+        hmac.Start(key, noText: first.IsEmpty && second.IsEmpty);
         hmac.Compute(first, second, hash);
         hmac.Clear();
     }
@@ -90,17 +91,17 @@ public static class Blake2s
     public static void Kdf(ReadOnlySpan<byte> chainingKey, ReadOnlySpan<byte> input,
         Span<byte> first, Span<byte> second = default, Span<byte> third = default)
     {
-        if (!Vectors)
-        {
-            LibraryBlake2s.Kdf(chainingKey, input, first, second, third);
-            return;
-        }
+        if (Vectors) VectorKdf(chainingKey, input, first, second, third);
+        else LibraryBlake2s.Kdf(chainingKey, input, first, second, third);
+    }
+
+    internal static void VectorKdf(ReadOnlySpan<byte> chainingKey, ReadOnlySpan<byte> input, Span<byte> first, Span<byte> second, Span<byte> third)
+    {
         Span<byte> block = stackalloc byte[HashLength];
         var hmac = new Blake2sHmac();
-        hmac.Start(chainingKey);
+        hmac.Start(chainingKey, noText: input.IsEmpty);
         hmac.Compute(input, default, block);
-        hmac.Start(block);
-        hmac.TakeKey();
+        hmac.Start(block, noText: false);
         hmac.Compute(default, [1], block);
         block.CopyTo(first);
         if (!second.IsEmpty)

@@ -10,6 +10,8 @@ internal static class Blake2sSelfTest
         Span<byte> input = stackalloc byte[260];
         Span<byte> ours = stackalloc byte[Blake2s.HashLength];
         Span<byte> theirs = stackalloc byte[Blake2s.HashLength];
+        Span<byte> ourKeys = stackalloc byte[3 * Blake2s.HashLength];
+        Span<byte> theirKeys = stackalloc byte[3 * Blake2s.HashLength];
         for (int i = 0; i < input.Length; i++) input[i] = (byte)(i * 7 + 1);
         Hash("abc"u8, ours);
         if (!ours.SequenceEqual(Rfc7693)) return false;
@@ -22,6 +24,12 @@ internal static class Blake2sSelfTest
             Blake2s.VectorMac(input[..32], part, ours[..Blake2s.MacLength]);
             LibraryBlake2s.Mac(input[..32], part, theirs[..Blake2s.MacLength]);
             if (!ours.SequenceEqual(theirs)) return false;
+            Blake2s.VectorHmac(input[..32], part, default, ours);
+            LibraryBlake2s.Hmac(input[..32], part, default, theirs);
+            if (!ours.SequenceEqual(theirs)) return false;
+            Blake2s.VectorKdf(input[..32], part, ourKeys[..32], ourKeys[32..64], ourKeys[64..]);
+            LibraryBlake2s.Kdf(input[..32], part, theirKeys[..32], theirKeys[32..64], theirKeys[64..]);
+            if (!ourKeys.SequenceEqual(theirKeys)) return false;
         }
         return true;
     }

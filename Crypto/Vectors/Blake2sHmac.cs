@@ -1,60 +1,48 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Security.Cryptography;
 
 namespace Mesh.Crypto.Vectors;
 
-/// <summary>HMAC (RFC 2104) with <see cref="Blake2sVectors"/>: a key, set up once for any number of messages.</summary>
-internal struct Blake2sHmac
+/// <summary>HMAC (RFC 2104) with <see cref="Blake2sVectors"/>: a key, set up once for any number of texts.</summary>
+internal unsafe struct Blake2sHmac
 {
-    private const int BlockLength = 64;
-    private const byte InnerPad = 0x36;
-    private const byte OuterPad = 0x5c;
-
-    private Blake2sVectors _inner;
-    private Blake2sVectors _outer;
+    private Vector256<uint> _low;
+    private Vector256<uint> _high;
 
     /// <param name="key">At most 64 bytes.</param>
-    public void Start(ReadOnlySpan<byte> key)
+    /// <param name="noText">Whether it is for the empty text, and for no other.</param>
+    [SkipLocalsInit, MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Start(ReadOnlySpan<byte> key, bool noText)
     {
-        Span<byte> block = stackalloc byte[BlockLength];
-        block.Clear();
-        key.CopyTo(block);
-        Mix(block, InnerPad);
-        _inner.Start(Blake2s.HashLength, keyLength: 0);
-        _inner.Add(block);
-        Mix(block, InnerPad ^ OuterPad);
-        _outer.Start(Blake2s.HashLength, keyLength: 0);
-        _outer.Add(block);
-        // More always follows here: what the inner hash gave.
-        _outer.TakeBlock();
-        CryptographicOperations.ZeroMemory(block);
+        byte* block = stackalloc byte[Blake2sKernel.BlockLength];
+        var bytes = new Span<byte>(block, Blake2sKernel.BlockLength);
+        key.CopyTo(bytes);
+        bytes[key.Length..].Clear();
+        Blake2sKernel.CompressKey(out _low, out _high, block, noText);
+        CryptographicOperations.ZeroMemory(bytes);
     }
 
-    /// <summary>For several messages, none of which is empty: takes the key's block once and not for each.</summary>
-    public void TakeKey() => _inner.TakeBlock();
-
+    /// <summary>Of the two parts of a text, one behind the other.</summary>
     /// <param name="hash">32 bytes; may overlap an input.</param>
+    [SkipLocalsInit, MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Compute(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, Span<byte> hash)
     {
-        Span<byte> innerHash = stackalloc byte[Blake2s.HashLength];
-        Blake2sVectors state = _inner;
-        state.Add(first);
-        state.Add(second);
-        state.Finish(innerHash);
-        state = _outer;
-        state.Add(innerHash);
+        Unsafe.SkipInit(out Blake2sVectors state);
+        state.Resume(_low.GetLower(), _high.GetLower(), Blake2sKernel.BlockLength);
+        if (!first.IsEmpty || !second.IsEmpty)
+        {
+            state.Add(first);
+            state.Add(second);
+            state.Finish();
+        }
+        state.ResumeOverHash(_low.GetUpper(), _high.GetUpper(), Blake2sKernel.BlockLength);
         state.Finish(hash);
         state.Clear();
-        CryptographicOperations.ZeroMemory(innerHash);
     }
 
     /// <summary>Forgets everything.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Clear() => CryptographicOperations.ZeroMemory(MemoryMarshal.AsBytes(new Span<Blake2sHmac>(ref this)));
-
-    private static void Mix(Span<byte> block, byte pad)
-    {
-        Span<Vector128<byte>> vectors = MemoryMarshal.Cast<byte, Vector128<byte>>(block);
-        for (int i = 0; i < vectors.Length; i++) vectors[i] ^= Vector128.Create(pad);
-    }
 }
