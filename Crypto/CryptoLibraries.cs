@@ -16,10 +16,9 @@ public static class CryptoLibraries
             LibraryBlake2s.Mac(new byte[Blake2s.HashLength], default, new byte[Blake2s.MacLength]);
             LibraryBlake2s.Hash(default, default, default, new byte[Blake2s.HashLength]);
             ChaCha20Poly1305.Seal(new byte[ChaCha20Poly1305.KeyLength], 0, default, default, new byte[ChaCha20Poly1305.TagLength]);
-            X25519PrivateKey.Generate().Dispose();
+            new LibCryptoX25519(new byte[SecretKey.Length]).Dispose();
         });
-        Try(LibSodium.Library, "libsodium (Debian: libsodium23)", static () => XChaCha20Poly1305.Seal(
-            new byte[XChaCha20Poly1305.KeyLength], new byte[XChaCha20Poly1305.NonceLength], default, default, new byte[XChaCha20Poly1305.TagLength]));
+        Try(LibSodium.Library, "libsodium (Debian: libsodium23)", static () => X25519PrivateKey.Generate().Dispose());
     }
 
     /// <summary>What goes wrong inside a static constructor arrives wrapped; this takes the wrapping off.</summary>

@@ -25,12 +25,10 @@ public abstract class SecretKey : IDisposable
     {
         get
         {
-            ThrowIfDisposed();
+            ObjectDisposedException.ThrowIf(_disposed, this);
             return _bytes;
         }
     }
-
-    protected void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
     /// <summary>For the constructor of a type that constrains its bytes.</summary>
     protected Span<byte> Writable => _bytes;

@@ -1,20 +1,31 @@
 using System.Security.Cryptography;
+using Mesh.Crypto.Native;
 
 namespace Mesh.Crypto;
 
 /// <summary>An X25519 private key (RFC 7748), clamped.</summary>
-public sealed class X25519PrivateKey : SecretKey
+public sealed unsafe class X25519PrivateKey : SecretKey
 {
-    private readonly LibraryX25519 _library;
+    /// <summary>Null where libsodium computes, which needs the scalar alone.</summary>
+    private readonly LibCryptoX25519? _libCrypto;
 
-    public X25519PrivateKey(ReadOnlySpan<byte> bytes) : base(bytes)
+    public X25519PrivateKey(ReadOnlySpan<byte> bytes) : this(bytes, X25519Library.IsLibCrypto)
+    {
+    }
+
+    internal X25519PrivateKey(ReadOnlySpan<byte> bytes, bool libCrypto) : base(bytes)
     {
         Span<byte> scalar = Writable;
         scalar[0] &= 248;
         scalar[31] = (byte)((scalar[31] & 127) | 64);
-        _library = new LibraryX25519(scalar);
+        if (libCrypto)
+        {
+            _libCrypto = new LibCryptoX25519(scalar);
+            PublicKey = _libCrypto.PublicKey;
+            return;
+        }
         Span<byte> point = stackalloc byte[X25519PublicKey.Length];
-        _library.WritePublicKey(point);
+        fixed (byte* p = point, s = scalar) LibSodium.ScalarMultBase(p, s);
         PublicKey = new X25519PublicKey(point);
     }
 
@@ -34,15 +45,16 @@ public sealed class X25519PrivateKey : SecretKey
     public bool TryAgree(in X25519PublicKey peer, Span<byte> shared)
     {
         if (shared.Length != Length) throw new ArgumentException($"a shared secret has {Length} bytes", nameof(shared));
-        ThrowIfDisposed();
-        if (_library.TryAgree(peer, shared)) return true;
-        shared.Clear();
-        return false;
+        bool agreed;
+        fixed (byte* o = shared, s = Bytes, p = peer.AsSpan())
+            agreed = _libCrypto?.TryAgree(peer, shared) ?? LibSodium.ScalarMult(o, s, p) == 0;
+        if (!agreed) shared.Clear();
+        return agreed;
     }
 
     public override void Dispose()
     {
         base.Dispose();
-        _library.Dispose();
+        _libCrypto?.Dispose();
     }
 }

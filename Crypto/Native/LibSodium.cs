@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Mesh.Crypto.Native;
 
-/// <summary>libsodium 1.0.18 (Debian libsodium23): XChaCha20-Poly1305. The only place that names it.</summary>
+/// <summary>libsodium 1.0.18 (Debian libsodium23): X25519 and XChaCha20-Poly1305. The only place that names it.</summary>
 internal static unsafe partial class LibSodium
 {
     public const string Library = "libsodium.so.23";
@@ -11,6 +11,11 @@ internal static unsafe partial class LibSodium
     {
         if (sodium_init() < 0) throw new CryptoUnavailableException("libsodium could not start: no source of randomness");
     }
+
+    /// <returns>-1 when the result is all zero (a point of low order, RFC 7748 section 6.1).</returns>
+    public static int ScalarMult(byte* shared, byte* scalar, byte* point) => crypto_scalarmult(shared, scalar, point);
+
+    public static void ScalarMultBase(byte* point, byte* scalar) => _ = crypto_scalarmult_base(point, scalar);
 
     public static void XChaChaSeal(byte* destination, byte* plaintext, int length, byte* ad, int adLength, byte* nonce, byte* key) =>
         _ = crypto_aead_xchacha20poly1305_ietf_encrypt(
@@ -22,6 +27,12 @@ internal static unsafe partial class LibSodium
 
     [LibraryImport(Library)]
     private static partial int sodium_init();
+
+    [LibraryImport(Library)]
+    private static partial int crypto_scalarmult(byte* q, byte* n, byte* p);
+
+    [LibraryImport(Library)]
+    private static partial int crypto_scalarmult_base(byte* q, byte* n);
 
     [LibraryImport(Library)]
     private static partial int crypto_aead_xchacha20poly1305_ietf_encrypt(

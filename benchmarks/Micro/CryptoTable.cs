@@ -34,6 +34,10 @@ internal static unsafe class CryptoTable
         Console.WriteLine("| BLAKE2s, nanoseconds | library | vectors |");
         Console.WriteLine("| --- | --- | --- |");
         Blake2sRows();
+        Console.WriteLine();
+        Console.WriteLine("| X25519, nanoseconds | libsodium | libcrypto |");
+        Console.WriteLine("| --- | --- | --- |");
+        X25519Rows();
     }
 
     private static void Row(bool sealing, int count, int length)
@@ -77,6 +81,21 @@ internal static unsafe class CryptoTable
         {
             double[] best = Best([library, vectors], 40);
             Console.WriteLine($"| {name} | {best[0]:F0} | {(Blake2s.UsesVectors ? $"{best[1]:F0}, {best[0] / best[1]:F2}x" : "-")} |");
+        }
+    }
+
+    private static void X25519Rows()
+    {
+        byte[] scalar = new byte[SecretKey.Length], shared = new byte[SecretKey.Length];
+        using var sodium = new X25519PrivateKey(scalar, libCrypto: false);
+        using var crypto = new X25519PrivateKey(scalar, libCrypto: true);
+        Print("agreement", () => Require(sodium.TryAgree(crypto.PublicKey, shared)), () => Require(crypto.TryAgree(sodium.PublicKey, shared)));
+        Print("key pair", () => new X25519PrivateKey(scalar, libCrypto: false).Dispose(), () => new X25519PrivateKey(scalar, libCrypto: true).Dispose());
+
+        static void Print(string name, Action sodium, Action crypto)
+        {
+            double[] best = Best([sodium, crypto], 1);
+            Console.WriteLine($"| {name} | {best[0]:F0} | {best[1]:F0}, {best[0] / best[1]:F2}x |");
         }
     }
 

@@ -18,7 +18,12 @@ public sealed class ThreadSafetyTests
     [Fact]
     public void Threads_agree_with_one_private_key_at_once()
     {
-        using var shared = new X25519PrivateKey(Counting(32));
+        foreach (bool libCrypto in new[] { true, false }) AgreeAtOnce(libCrypto);
+    }
+
+    private static void AgreeAtOnce(bool libCrypto)
+    {
+        using var shared = new X25519PrivateKey(Counting(32), libCrypto);
         Together(id =>
         {
             using var peer = new X25519PrivateKey(Counting(32, id + 1));
@@ -26,7 +31,7 @@ public sealed class ThreadSafetyTests
             for (int i = 0; i < 200; i++)
             {
                 if (!shared.TryAgree(peer.PublicKey, ours) || !peer.TryAgree(shared.PublicKey, theirs) || !ours.SequenceEqual(theirs))
-                    return $"thread {id}, round {i}";
+                    return $"libcrypto {libCrypto}, thread {id}, round {i}";
                 // A failure in between leaves nothing behind.
                 if (shared.TryAgree(default, ours)) return $"thread {id}, round {i}: a point of low order";
             }
@@ -35,13 +40,13 @@ public sealed class ThreadSafetyTests
     }
 
     [Fact]
-    public void A_private_key_that_is_disposed_of_while_threads_agree_with_it_gives_the_right_answer_or_none()
+    public void A_key_of_libcrypto_that_is_disposed_of_while_threads_agree_with_it_gives_the_right_answer_or_none()
     {
         using var peer = new X25519PrivateKey(Counting(32, 1));
         byte[] expected = new byte[32];
         for (int round = 0; round < 20; round++)
         {
-            var shared = new X25519PrivateKey(Counting(32));
+            var shared = new X25519PrivateKey(Counting(32), libCrypto: true);
             Assert.True(peer.TryAgree(shared.PublicKey, expected));
             int begun = 0;
             Together(id =>

@@ -18,11 +18,10 @@ public sealed class WycheproofTests
         int agreed = 0, refused = 0;
         foreach (var test in Tests(file))
         {
-            using var local = new X25519PrivateKey(test.Hex("private"));
             byte[] expected = test.Hex("shared");
             byte[] shared = [.. Enumerable.Repeat((byte)0xff, SecretKey.Length)];
             bool zero = expected.All(b => b == 0);
-            bool ok = local.TryAgree(new X25519PublicKey(test.Hex("public")), shared);
+            bool ok = X25519Tests.Agree(test.Hex("private"), test.Hex("public"), shared);
             Assert.True(ok == !zero && shared.SequenceEqual(expected), $"case {test.GetProperty("tcId")}");
             if (ok) agreed++;
             else refused++;

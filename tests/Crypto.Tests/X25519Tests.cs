@@ -116,9 +116,16 @@ public sealed class X25519Tests
         Assert.True(key.IsZero);
     }
 
-    private static bool Agree(byte[] scalar, byte[] point, byte[] shared)
+    /// <summary>By either library, whichever this process has chosen.</summary>
+    internal static bool Agree(ReadOnlySpan<byte> scalar, ReadOnlySpan<byte> point, Span<byte> shared)
     {
-        using var key = new X25519PrivateKey(scalar);
-        return key.TryAgree(new X25519PublicKey(point), shared);
+        using var key = new X25519PrivateKey(scalar, libCrypto: true);
+        using var sameKey = new X25519PrivateKey(scalar, libCrypto: false);
+        Assert.Equal(sameKey.PublicKey, key.PublicKey);
+        Span<byte> same = stackalloc byte[SecretKey.Length];
+        bool agreed = key.TryAgree(new X25519PublicKey(point), shared);
+        Assert.Equal(agreed, sameKey.TryAgree(new X25519PublicKey(point), same));
+        Assert.True(same.SequenceEqual(shared));
+        return agreed;
     }
 }

@@ -7,7 +7,7 @@ namespace Mesh.Crypto;
 /// A private key as libcrypto holds it. Threads may agree with it at once. libcrypto zeroes it when it has been disposed of and the
 /// last call on it has ended.
 /// </summary>
-internal sealed unsafe class LibraryX25519 : SafeHandle
+internal sealed unsafe class LibCryptoX25519 : SafeHandle
 {
     [ThreadStatic]
     private static PeerKey? PeerOfThisThread;
@@ -16,7 +16,7 @@ internal sealed unsafe class LibraryX25519 : SafeHandle
     private nint _idle;
 
     /// <param name="scalar">32 bytes.</param>
-    public LibraryX25519(ReadOnlySpan<byte> scalar) : base(0, ownsHandle: true)
+    public LibCryptoX25519(ReadOnlySpan<byte> scalar) : base(0, ownsHandle: true)
     {
         fixed (byte* s = scalar) handle = LibCrypto.EVP_PKEY_new_raw_private_key(LibCrypto.X25519, 0, s, (nuint)scalar.Length);
         Require(!IsInvalid);
@@ -25,11 +25,15 @@ internal sealed unsafe class LibraryX25519 : SafeHandle
 
     public override bool IsInvalid => handle == 0;
 
-    /// <param name="point">32 bytes.</param>
-    public void WritePublicKey(Span<byte> point)
+    public X25519PublicKey PublicKey
     {
-        nuint length = (nuint)point.Length;
-        fixed (byte* p = point) Require(LibCrypto.EVP_PKEY_get_raw_public_key(handle, p, &length) == 1);
+        get
+        {
+            byte* point = stackalloc byte[X25519PublicKey.Length];
+            nuint length = X25519PublicKey.Length;
+            Require(LibCrypto.EVP_PKEY_get_raw_public_key(handle, point, &length) == 1);
+            return new X25519PublicKey(new ReadOnlySpan<byte>(point, X25519PublicKey.Length));
+        }
     }
 
     /// <param name="shared">32 bytes.</param>
