@@ -21,21 +21,22 @@ public static class CryptoLibraries
         Try(LibSodium.Library, "libsodium (Debian: libsodium23)", static () => X25519PrivateKey.Generate().Dispose());
     }
 
-    /// <summary>What goes wrong inside a static constructor arrives wrapped; this takes the wrapping off.</summary>
     internal static void Try(string library, string package, Action call)
     {
         try
         {
             call();
         }
-        catch (Exception e) when ((e as TypeInitializationException)?.InnerException is CryptoUnavailableException inner)
+        catch (Exception e) when (Cause(e) is CryptoUnavailableException)
         {
-            throw new CryptoUnavailableException($"{inner.Message}; install {package}", e);
+            throw new CryptoUnavailableException($"{Cause(e).Message}; install {package}", e);
         }
-        catch (Exception e) when ((e as TypeInitializationException)?.InnerException is DllNotFoundException
-            or EntryPointNotFoundException || e is DllNotFoundException or EntryPointNotFoundException)
+        catch (Exception e) when (Cause(e) is DllNotFoundException or EntryPointNotFoundException)
         {
             throw new CryptoUnavailableException($"{library} is missing or too old: install {package}", e);
         }
     }
+
+    /// <summary>What goes wrong inside a static constructor arrives wrapped, by each that called the next.</summary>
+    private static Exception Cause(Exception e) => e is TypeInitializationException { InnerException: { } inner } ? Cause(inner) : e;
 }

@@ -11,7 +11,9 @@ public sealed class CryptoLibrariesTests
         new DllNotFoundException("libx.so"),
         new EntryPointNotFoundException("x_new"),
         new TypeInitializationException("Native", new DllNotFoundException("libx.so")),
+        new TypeInitializationException("Choice", new TypeInitializationException("Native", new DllNotFoundException("libx.so"))),
         new TypeInitializationException("Native", new CryptoUnavailableException("libx has no X")),
+        new CryptoUnavailableException("libx has no X"),
     ];
 
     [Theory]
