@@ -1,15 +1,25 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Mesh.Benchmarks.Tunnel;
 
 /// <summary>What the kernel says of processes, in /proc. Times are seconds of CPU.</summary>
-internal static class ProcessFigures
+internal static partial class ProcessFigures
 {
     // sysconf(_SC_CLK_TCK): the kernel's ABI to user space has it at 100 on every architecture that .NET runs on.
     private const double TicksPerSecond = 100;
 
-    /// <summary>User and system time of a process with all its threads.</summary>
-    public static double Cpu(int process) => Times(Fields(process)).Own;
+    /// <summary>
+    /// User and system time of a process with all its threads, the ended ones included: its CPU clock, as stat(5) counts in steps
+    /// of 10 ms, a twentieth of what a burst of handshakes takes.
+    /// </summary>
+    public static double Cpu(int process)
+    {
+        // What clock_getcpuclockid(3) makes of a process.
+        if (clock_gettime(~process << 3 | 2, out Timespec time) != 0)
+            throw new InvalidOperationException($"process {process} has no CPU clock: {Marshal.GetLastPInvokeErrorMessage()}");
+        return time.Seconds + time.Nanoseconds / 1e9;
+    }
 
     public static double ResidentMegabytes(int process) => Status(process, "VmRSS:");
 
@@ -66,4 +76,9 @@ internal static class ProcessFigures
         string line = File.ReadLines($"/proc/{process}/status").First(line => line.StartsWith(name, StringComparison.Ordinal));
         return double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024;
     }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int clock_gettime(int clock, out Timespec time);
+
+    private readonly record struct Timespec(long Seconds, long Nanoseconds);
 }
