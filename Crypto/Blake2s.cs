@@ -12,7 +12,7 @@ public static class Blake2s
 {
     public const int HashLength = 32;
     public const int MacLength = 16;
-    private const int BlockLength = 64;
+    private const int BlockLength = Blake2sKernel.BlockLength;
 
     private static readonly bool Vectors = Blake2sKernel.IsSupported && !AeadChoice.WantsLibrary && Blake2sSelfTest.Passes();
 
@@ -27,11 +27,12 @@ public static class Blake2s
     internal static void Hash(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, ReadOnlySpan<byte> third, Span<byte> hash)
     {
         if (hash.Length != HashLength) throw new ArgumentException($"a hash has {HashLength} bytes", nameof(hash));
-        if (!Vectors)
-        {
-            LibraryBlake2s.Hash(first, second, third, hash);
-            return;
-        }
+        if (Vectors) VectorHash(first, second, third, hash);
+        else LibraryBlake2s.Hash(first, second, third, hash);
+    }
+
+    internal static void VectorHash(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, ReadOnlySpan<byte> third, Span<byte> hash)
+    {
         var state = new Blake2sVectors();
         state.Start(HashLength, keyLength: 0);
         state.Add(first);

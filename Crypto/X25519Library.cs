@@ -7,7 +7,7 @@ namespace Mesh.Crypto;
 /// Which library this process computes X25519 with. Which of the two is quicker depends on the processor, by a fifth and either way;
 /// so both are tried once, which takes a third of a millisecond, and must agree.
 /// </summary>
-internal static unsafe class X25519Library
+internal static class X25519Library
 {
     private const int Rounds = 5;
 
@@ -15,20 +15,20 @@ internal static unsafe class X25519Library
 
     private static bool LibCryptoIsQuicker()
     {
-        byte* scalar = stackalloc byte[SecretKey.Length], ours = stackalloc byte[SecretKey.Length], theirs = stackalloc byte[SecretKey.Length];
-        for (int i = 0; i < SecretKey.Length; i++) scalar[i] = (byte)(i * 7 + 1);
-        using var key = new LibCryptoX25519(new ReadOnlySpan<byte>(scalar, SecretKey.Length));
-        X25519PublicKey point = key.PublicKey;
+        Span<byte> scalar = stackalloc byte[SecretKey.Length], ours = stackalloc byte[SecretKey.Length], theirs = stackalloc byte[SecretKey.Length];
+        for (int i = 0; i < scalar.Length; i++) scalar[i] = (byte)(i * 7 + 1);
+        using var ourKey = new X25519PrivateKey(scalar, libCrypto: true);
+        using var theirKey = new X25519PrivateKey(scalar, libCrypto: false);
         long libCrypto = long.MaxValue, libSodium = long.MaxValue;
         for (int round = 0; round < Rounds; round++)
         {
             long start = Stopwatch.GetTimestamp();
-            bool agreed = key.TryAgree(point, new Span<byte>(ours, SecretKey.Length));
+            bool agreed = ourKey.TryAgree(theirKey.PublicKey, ours);
             long middle = Stopwatch.GetTimestamp();
-            fixed (byte* p = point.AsSpan()) agreed &= LibSodium.ScalarMult(theirs, scalar, p) == 0;
+            agreed &= theirKey.TryAgree(ourKey.PublicKey, theirs);
             libSodium = Math.Min(libSodium, Stopwatch.GetTimestamp() - middle);
             libCrypto = Math.Min(libCrypto, middle - start);
-            if (!agreed || !new ReadOnlySpan<byte>(ours, SecretKey.Length).SequenceEqual(new ReadOnlySpan<byte>(theirs, SecretKey.Length)))
+            if (!agreed || !ours.SequenceEqual(theirs))
                 throw new CryptoUnavailableException($"{LibCrypto.Library} and {LibSodium.Library} disagree about X25519: one of them is broken");
         }
         return libCrypto <= libSodium;
